@@ -1,0 +1,122 @@
+"""The words that every module shares: observations, the shape of a body, and one step of experience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent.errors import BodyError
+
+AgentId = str
+Observation = Mapping[str, NDArray[Any]]
+"""Flat mapping: `camera/<name>` uint8 (H, W, 3), `proprio` float32 (n,), and in goal worlds `achieved_goal`
+and `desired_goal` float32 (g,)."""
+
+CAMERA_PREFIX = "camera/"
+GOAL_KEYS = ("achieved_goal", "desired_goal")
+
+
+class Source(IntEnum):
+    """Who chose an action."""
+
+    PLAN = 0
+    POLICY = 1
+    RANDOM = 2
+    HUMAN = 3
+    DEMO = 4
+
+
+@dataclass(frozen=True)
+class BodySpec:
+    """The shapes that tie an agent to a body.
+
+    Attributes:
+        cameras: name (without prefix) to (height, width) in pixels, sorted by name.
+        proprio_dim: width of `proprio`, 0 where the body has none.
+        action_dim: width of the action, each entry in [-1, 1].
+        goal_dim: width of `desired_goal`, 0 in a world with one reward.
+        control_dt: seconds between two decisions.
+        frames_per_step: simulator control frames that one decision lasts (action repeat).
+    """
+
+    cameras: tuple[tuple[str, tuple[int, int]], ...]
+    proprio_dim: int
+    action_dim: int
+    goal_dim: int = 0
+    control_dt: float = 0.02
+    frames_per_step: int = 1
+
+    @classmethod
+    def from_env(cls, env: gymnasium.Env[Any, Any]) -> BodySpec:
+        """Reads the shapes of a gymnasium environment whose observations are a flat `Dict` (see `Observation`).
+
+        Raises:
+            BodyError: the action space is not a `Box` in [-1, 1], or an observation is of no known kind.
+        """
+        action = env.action_space
+        if not isinstance(action, gymnasium.spaces.Box) or len(action.shape) != 1:
+            raise BodyError(f"the action space is {action}, expected a one-dimensional Box(-1, 1): wrap the environment")
+        if not (np.all(action.low == -1.0) and np.all(action.high == 1.0)):
+            raise BodyError("the action space is not Box(-1, 1): wrap it in gymnasium.wrappers.RescaleAction(env, -1, 1)")
+        space = env.observation_space
+        if not isinstance(space, gymnasium.spaces.Dict):
+            raise BodyError(f"the observation space is {space}, expected a flat Dict of `camera/<name>` and `proprio`")
+        cameras = []
+        for key, box in sorted(space.spaces.items()):
+            shape = box.shape or ()
+            if key.startswith(CAMERA_PREFIX):
+                if len(shape) != 3 or shape[2] != 3 or box.dtype != np.uint8:
+                    raise BodyError(f"{key} is {box}, expected uint8 of shape (height, width, 3)")
+                cameras.append((key.removeprefix(CAMERA_PREFIX), (int(shape[0]), int(shape[1]))))
+            elif key in ("proprio", *GOAL_KEYS):
+                if len(shape) != 1:
+                    raise BodyError(f"{key} has shape {shape}, expected one dimension")
+            else:
+                raise BodyError(f"unknown observation {key!r}, expected `camera/<name>`, `proprio` or a goal")
+
+        def width(key: str) -> int:
+            return int(space.spaces[key].shape[0]) if key in space.spaces else 0  # type: ignore[index]
+
+        if not cameras and not width("proprio"):
+            raise BodyError("the observation has neither a camera nor proprio: give the agent at least one stream")
+        return cls(
+            cameras=tuple(cameras),
+            proprio_dim=width("proprio"),
+            action_dim=int(action.shape[0]),
+            goal_dim=width("desired_goal"),
+            control_dt=float(env.metadata.get("control_dt", 0.02)),
+            frames_per_step=int(env.metadata.get("frames_per_step", 1)),
+        )
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One decision and what came of it: in `observation` the agent did `action` and received `reward`.
+
+    `final_observation` is what was seen after the last action of an episode, None before. `reward` is None where
+    nobody gave one. `valid` is False for a step with a non-finite number: kept for people, never learned from.
+    """
+
+    observation: Observation
+    action: NDArray[np.float32]
+    reward: float | None
+    terminated: bool
+    truncated: bool
+    episode: int
+    step: int
+    final_observation: Observation | None = None
+    stamp: float = 0.0
+    dt: float = 0.0
+    body_id: str = "body"
+    agent_id: AgentId = "agent"
+    source: Source = Source.PLAN
+    weights_version: int = 0
+    valid: bool = True
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """For listeners that report; never stored, never shown to the agent."""
