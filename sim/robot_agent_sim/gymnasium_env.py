@@ -1,0 +1,88 @@
+"""Other people's gymnasium environments in the common form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import load_env_creator
+from numpy.typing import NDArray
+
+from robot_agent_sim.cameras.resize import resize_by_area
+from robot_agent_sim.wrappers.action_repeat import ActionRepeat
+from robot_agent_sim.wrappers.camera_observation import CameraObservation
+from robot_agent_sim.wrappers.flat_observation import FlatObservation
+from robot_agent_sim.wrappers.normalized_action import NormalizedAction
+
+_DEFAULT_CONTROL_DT = 0.02
+
+
+def make_gymnasium(
+    name: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int
+) -> gymnasium.Env[Any, Any]:
+    """The registered environment `name` in the common form (see `robot_agent_sim.make`).
+
+    Raises:
+        gymnasium.error.UnregisteredEnv: no environment of this name.
+        ValueError: it misses a package, or its spaces do not fit the common form.
+    """
+    try:
+        arguments: dict[str, Any] = {"render_mode": "rgb_array"} if _renders_rgb_arrays(name) else {}
+        env = gymnasium.make(name, disable_env_checker=True, **arguments)
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise ValueError(f"the world gym/{name} misses a package: {error}") from error
+    try:
+        return adapt(env, streams, camera_size, action_repeat)
+    except ValueError as error:
+        env.close()
+        raise ValueError(f"the world gym/{name} does not fit: {error}") from error
+
+
+def adapt(
+    env: gymnasium.Env[Any, Any], streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int = 1
+) -> gymnasium.Env[Any, Any]:
+    """Wraps any environment with a finite `Box` action and a `Box` or `Dict` observation into the common form.
+
+    Where the camera is asked for and the observation has no image, the environment's own `rgb_array` rendering
+    stands in as `camera/main`, resized.
+
+    Raises:
+        ValueError: the spaces do not fit, or a stream that is asked for cannot be had.
+    """
+    control_dt = _control_dt(env)
+    flat = FlatObservation(env, streams, camera_size)
+    flat.metadata = {
+        "action_meaning": f"each entry in [-1, 1] spans the bounds of {env.action_space}, in the world's own units",
+        **env.metadata,
+        "control_dt": control_dt,
+    }
+    adapted: gymnasium.Env[Any, Any] = ActionRepeat(flat, action_repeat)
+    if "camera" in streams and not flat.has_camera:
+        if env.render_mode != "rgb_array":
+            raise ValueError("it has no image in its observation and no rgb_array rendering: leave out camera")
+
+        def take_image() -> NDArray[np.uint8]:
+            return resize_by_area(np.asarray(env.render(), dtype=np.uint8), camera_size)
+
+        adapted = CameraObservation(adapted, "camera/main", camera_size, take_image)
+    return NormalizedAction(adapted)
+
+
+def _renders_rgb_arrays(name: str) -> bool:
+    """Whether the environment's class declares `rgb_array` rendering."""
+    spec = gymnasium.spec(name)
+    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+    return "rgb_array" in (getattr(creator, "metadata", {}).get("render_modes") or ())
+
+
+def _control_dt(env: gymnasium.Env[Any, Any]) -> float:
+    """Seconds of one step, by what the environment declares: `control_dt`, `dt`, or its frame rate."""
+    if "control_dt" in env.metadata:
+        return float(env.metadata["control_dt"])
+    dt = getattr(env.unwrapped, "dt", None)
+    if isinstance(dt, float) and dt > 0:
+        return dt
+    rate = env.metadata.get("render_fps")
+    return 1.0 / rate if rate else _DEFAULT_CONTROL_DT

@@ -1,0 +1,156 @@
+"""Every world that can be named, and how a name becomes a gymnasium environment."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+
+from robot_agent_sim.cameras.platform import CAMERA_BACKENDS, prepare_gl_process, requested_backend
+from robot_agent_sim.dm_control_tasks import DOMAINS
+
+STREAMS = ("camera", "proprio")
+_DISCRETE_ENTRY_POINTS = (
+    "gymnasium.envs.toy_text",
+    "gymnasium.envs.tabular",
+    "gymnasium.envs.phys2d",
+    "gymnasium.envs.classic_control.cartpole",
+    "gymnasium.envs.classic_control.acrobot",
+    "gymnasium.envs.classic_control.mountain_car:",
+    "gymnasium.envs.box2d.lunar_lander",
+    "_raise_shimmy_error",
+)
+
+
+class UnknownWorldError(ValueError):
+    """No world has this name; the message offers the nearest ones."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A world that `make` can build: its name, one line about it, and the streams it offers."""
+
+    name: str
+    description: str
+    streams: tuple[str, ...]
+
+
+def list_worlds() -> list[World]:
+    """Every world of dm_control's suite, then the gymnasium environments that are registered (newest versions).
+
+    No environment is built for the list, so a registered one may still turn out to have no `Box` action or to miss
+    a package of its own: `make` says so.
+    """
+    worlds = [
+        World(f"dmc/{domain.name}-{task}", f"{task} with {domain.body}", STREAMS)
+        for domain in DOMAINS
+        for task in domain.tasks
+    ]
+    worlds += [World(f"gym/{name}", "a registered gymnasium environment", STREAMS) for name in _gymnasium_ids()]
+    return worlds
+
+
+def make(
+    world: str,
+    *,
+    streams: Sequence[str] = ("proprio",),
+    camera_size: tuple[int, int] = (64, 64),
+    action_repeat: int | None = None,
+    seed: int | None = None,
+    camera_backend: str | None = None,
+) -> gymnasium.Env[Any, Any]:
+    """Builds a world.
+
+    Observations are a flat `Dict` of `camera/<name>` uint8 (height, width, 3) and `proprio` float32 (n,), as
+    `streams` asks; goal worlds add `achieved_goal` and `desired_goal`. Actions are `Box(-1, 1)` float32 (n,).
+    `metadata` has `control_dt` (seconds between two decisions), `frames_per_step` and `action_meaning`. `info` has
+    `frames` (simulator control frames of the step), `clipped_actions` (since the episode began) and, where the
+    simulator's state is known, `state` float64. `reset(seed=)` makes an episode that does not depend on earlier ones.
+
+    Args:
+        world: `dmc/<domain>-<task>` for dm_control's suite, `gym/<Id>` for an installed gymnasium environment.
+        streams: of `camera` and `proprio`, at least one.
+        camera_size: (height, width) in pixels of every camera.
+        action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`, 1 for `gym/`.
+        seed: of the sequence of episodes that resets without a seed give.
+        camera_backend: `auto` (GL, and ray casting where there is no GL), `gl` or `raycast`, for MuJoCo worlds
+            that are rendered here; default from the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
+
+    Raises:
+        UnknownWorldError: no such world.
+        ValueError: the world cannot offer a stream, its action space is not a finite `Box`, or a bad argument.
+    """
+    _check_arguments(streams, camera_size, action_repeat)
+    backend = requested_backend(camera_backend)
+    if backend not in CAMERA_BACKENDS:
+        raise ValueError(f"unknown camera backend {backend!r}, expected one of {', '.join(CAMERA_BACKENDS)}")
+    suite, _, name = world.partition("/")
+    prepare_gl_process()
+    if suite == "dmc":
+        from robot_agent_sim.dm_control_env import make_dm_control
+
+        env = make_dm_control(*_dm_control_task(world), streams, camera_size, action_repeat or 2, backend)
+    elif suite == "gym" and name:
+        from robot_agent_sim.gymnasium_env import make_gymnasium
+
+        try:
+            env = make_gymnasium(name, streams, camera_size, action_repeat or 1)
+        except gymnasium.error.UnregisteredEnv as error:
+            raise _unknown(world) from error
+    else:
+        raise _unknown(world)
+    if seed is not None:
+        env.reset(seed=seed)
+        env.action_space.seed(seed)
+    return env
+
+
+def _check_arguments(streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None) -> None:
+    if isinstance(streams, str) or not streams or not set(streams) <= set(STREAMS):
+        raise ValueError(f"streams is {streams!r}, expected one or both of {', '.join(STREAMS)}")
+    if len(camera_size) != 2 or min(camera_size) < 1:
+        raise ValueError(f"camera_size is {camera_size}, expected (height, width) in pixels")
+    if action_repeat is not None and action_repeat < 1:
+        raise ValueError(f"action_repeat is {action_repeat}, expected at least 1")
+
+
+def _dm_control_task(world: str) -> tuple[str, str]:
+    wanted = world.removeprefix("dmc/").replace("-", "_")
+    for domain in DOMAINS:
+        for task in domain.tasks:
+            if wanted == f"{domain.name}_{task}":
+                return domain.name, task
+    raise _unknown(world)
+
+
+def _gymnasium_ids() -> Iterator[str]:
+    newest: dict[str, gymnasium.envs.registration.EnvSpec] = {}
+    for spec in gymnasium.registry.values():
+        family = f"{spec.namespace}/{spec.name}" if spec.namespace else spec.name
+        if family not in newest or (spec.version or 0) > (newest[family].version or 0):
+            newest[family] = spec
+    for family in sorted(newest):
+        spec = newest[family]
+        discrete = getattr(spec.entry_point, "__name__", str(spec.entry_point)).startswith(
+            _DISCRETE_ENTRY_POINTS
+        ) and not spec.kwargs.get("continuous")
+        if not discrete:
+            yield spec.id
+
+
+def _unknown(world: str) -> UnknownWorldError:
+    def simplified(name: str) -> str:
+        return re.sub(r"[-_]", "", name.rpartition("/")[2]).lower()
+
+    names = [known.name for known in list_worlds()]
+    near = difflib.get_close_matches(world, names, n=3, cutoff=0.7)
+    by_simplified = {simplified(name): name for name in reversed(names)}
+    for match in difflib.get_close_matches(simplified(world), by_simplified, n=3, cutoff=0.5):
+        if by_simplified[match] not in near:
+            near.append(by_simplified[match])
+    hint = f"did you mean {' or '.join(near[:3])}?" if near else "it must be dmc/<domain>-<task> or gym/<Id>"
+    return UnknownWorldError(f"unknown world {world!r}: {hint}")
