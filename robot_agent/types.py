@@ -61,9 +61,13 @@ class BodySpec:
         """
         action = env.action_space
         if not isinstance(action, gymnasium.spaces.Box) or len(action.shape) != 1:
-            raise BodyError(f"the action space is {action}, expected a one-dimensional Box(-1, 1): wrap the environment")
+            raise BodyError(
+                f"the action space is {action}, expected a one-dimensional Box(-1, 1): wrap the environment"
+            )
         if not (np.all(action.low == -1.0) and np.all(action.high == 1.0)):
-            raise BodyError("the action space is not Box(-1, 1): wrap it in gymnasium.wrappers.RescaleAction(env, -1, 1)")
+            raise BodyError(
+                "the action space is not Box(-1, 1): wrap it in gymnasium.wrappers.RescaleAction(env, -1, 1)"
+            )
         space = env.observation_space
         if not isinstance(space, gymnasium.spaces.Dict):
             raise BodyError(f"the observation space is {space}, expected a flat Dict of `camera/<name>` and `proprio`")

@@ -1,0 +1,1 @@
+"""Model predictive path integral control in latent space."""

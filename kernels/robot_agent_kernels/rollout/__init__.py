@@ -1,0 +1,1 @@
+"""Latent rollouts of action sequences."""

@@ -1,0 +1,1 @@
+"""Simplicial normalisation of a latent."""

@@ -1,0 +1,1 @@
+"""Scalars as distributions over bins on a symlog scale."""

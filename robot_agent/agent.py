@@ -1,0 +1,219 @@
+"""The agent: observations in, actions out. It holds weights and no state of an episode, so one serves many bodies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from robot_agent_kernels import PlanState, PlanStatus
+from torch import Tensor
+
+from robot_agent.errors import BodyError
+from robot_agent.mind import Mind, MindConfig
+from robot_agent.planning.planner import Planner, PlannerConfig
+from robot_agent.types import CAMERA_PREFIX, AgentId, BodySpec, Observation, Source
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What the agent is made of.
+
+    Attributes:
+        mind: sizes of the learned modules.
+        planner: how hard it searches at each decision.
+    """
+
+    mind: MindConfig = field(default_factory=MindConfig)
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the last actions came about, for records and displays.
+
+    Attributes:
+        source: who chose, for each robot.
+        milliseconds: that encoding and planning took, for all robots together.
+        value: `(robots,)` expected return of the plan; NaN where there was none.
+        fallback: `(robots,)` bool, True where the last safe action had to stand in.
+    """
+
+    source: tuple[Source, ...]
+    milliseconds: float
+    value: NDArray[np.float32]
+    fallback: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """What an agent carries from one decision to the next; every array has a leading robot axis.
+
+    Attributes:
+        agents: the robots, in the order of the leading axis.
+        frames: camera name to uint8 `(robots, frame_stack, height, width, 3)`, oldest first.
+        plan: what the last plan left.
+        context: `(robots, context_dim)`.
+        action: float32 `(robots, action_dim)`, the last safe action.
+        episode: int64 `(robots,)`, and `step` int64 `(robots,)` within it: with the agent's seed they determine all
+            noise, so a decision can be repeated.
+        decision: how the last actions came about, None before the first.
+    """
+
+    agents: tuple[AgentId, ...]
+    frames: Mapping[str, NDArray[np.uint8]]
+    plan: PlanState
+    context: Tensor
+    action: NDArray[np.float32]
+    episode: NDArray[np.int64]
+    step: NDArray[np.int64]
+    decision: Decision | None = None
+
+
+class Agent:
+    """Encodes, plans, acts.
+
+    Args:
+        spec: shapes of the body.
+        config: sizes and search.
+        seed: of initial weights and of every decision's noise.
+        device: where the mind lives.
+    """
+
+    def __init__(
+        self, spec: BodySpec, config: AgentConfig | None = None, seed: int = 0, device: str | torch.device = "cpu"
+    ) -> None:
+        self.spec = spec
+        self.config = config or AgentConfig()
+        self.seed = seed
+        self.device = torch.device(device)
+        self.mind = Mind(spec, self.config.mind, seed).to(self.device).requires_grad_(False)
+        self.planner = Planner(self.config.planner)
+        self.weights_version = 0
+        """0 until weights that have learned something were loaded: until then the agent acts at random."""
+
+    def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
+        """Swaps the mind's weights; call it between two decisions.
+
+        Raises:
+            BodyError: the weights are of another body or other sizes.
+        """
+        own = self.mind.state_dict()
+        wrong = [name for name, tensor in weights.items() if name not in own or own[name].shape != tensor.shape]
+        if wrong or len(weights) != len(own):
+            raise BodyError(
+                f"the weights do not fit this body ({wrong[0] if wrong else 'some are missing'}): "
+                "use the world, streams and sizes they were trained with"
+            )
+        for name, tensor in weights.items():
+            own[name].copy_(tensor)
+        self.weights_version = version
+
+    def initial_state(self, agents: Sequence[AgentId] = ("agent",), episode: int = 0) -> AgentState:
+        """The state in which an episode begins, for each agent."""
+        robots = len(agents)
+        stack = self.config.mind.encoder.frame_stack
+        return AgentState(
+            agents=tuple(agents),
+            frames={name: np.zeros((robots, stack, *size, 3), np.uint8) for name, size in self.spec.cameras},
+            plan=self.planner.initial_state(robots, self.spec.action_dim, self.device),
+            context=torch.zeros(robots, self.config.mind.world_model.context_dim, device=self.device),
+            action=np.zeros((robots, self.spec.action_dim), np.float32),
+            episode=np.full(robots, episode, np.int64),
+            step=np.zeros(robots, np.int64),
+        )
+
+    def begin_episode(self, state: AgentState, agent: AgentId, episode: int) -> AgentState:
+        """The same state, but `agent` starts anew."""
+        mine = np.array([name == agent for name in state.agents])
+        rows = torch.from_numpy(mine).to(self.device)
+        return replace(
+            state,
+            plan=PlanState(state.plan.mean, state.plan.fresh | rows),
+            context=torch.where(rows[:, None], 0.0, state.context),
+            action=np.where(mine[:, None], np.float32(0), state.action),
+            episode=np.where(mine, episode, state.episode),
+            step=np.where(mine, 0, state.step),
+        )
+
+    @torch.no_grad()
+    def act(
+        self, observations: Mapping[AgentId, Observation], state: AgentState, explore: bool = True
+    ) -> tuple[dict[AgentId, NDArray[np.float32]], AgentState]:
+        """Decides for every robot.
+
+        Args:
+            observations: one for each agent of `state`.
+            state: from the last decision or `initial_state`.
+            explore: draw among the best plans rather than take their mean.
+
+        Returns:
+            an action `(action_dim,)` in [-1, 1] for each agent, and the next state. A robot whose observation or plan
+            is not finite repeats its last safe action.
+        """
+        start = time.perf_counter()
+        rows = [observations[agent] for agent in state.agents]
+        finite = np.array([is_finite(row) for row in rows])
+        frames = self._stacked(rows, state)
+        if self.weights_version == 0:
+            actions = np.stack(
+                [self._generator(state, row).uniform(-1, 1, self.spec.action_dim) for row in range(len(rows))]
+            ).astype(np.float32)
+            plan, usable, value = state.plan, finite, np.full(len(rows), np.nan, np.float32)
+        else:
+            result = self.planner.plan(
+                self.mind,
+                self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
+                torch.from_numpy(self._vectors(rows, "desired_goal", self.spec.goal_dim)).to(self.device),
+                state.context,
+                state.plan,
+                seed=int(self._generator(state, 0).integers(2**62)),
+            )
+            actions = (result.action if explore else result.mean[:, 0]).cpu().numpy()
+            plan, value = result.state, result.value.cpu().numpy()
+            usable = finite & (result.status.cpu().numpy() != PlanStatus.NON_FINITE)
+        source = Source.RANDOM if self.weights_version == 0 else Source.PLAN
+        actions = np.where(usable[:, None], actions, state.action)
+        decision = Decision((source,) * len(rows), (time.perf_counter() - start) * 1e3, value, ~usable)
+        next_state = replace(state, frames=frames, plan=plan, action=actions, step=state.step + 1, decision=decision)
+        return {agent: actions[row] for row, agent in enumerate(state.agents)}, next_state
+
+    def encode_stacked(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
+        """Stacks `(robots, frame_stack, height, width, 3)` and proprio `(robots, n)` to `(robots, latent_dim)`."""
+        cameras = {
+            name: torch.from_numpy(stack).to(self.device).permute(0, 1, 4, 2, 3) for name, stack in frames.items()
+        }
+        return self.mind.encoder(cameras, torch.from_numpy(proprio).to(self.device).unsqueeze(1))[:, 0]
+
+    def _generator(self, state: AgentState, row: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, row, int(state.episode[row]), int(state.step[row])))
+
+    def _stacked(self, rows: Sequence[Observation], state: AgentState) -> dict[str, NDArray[np.uint8]]:
+        """The frame stacks with the newest frames; an episode's first frame fills its whole stack."""
+        stacks = {}
+        for name, size in self.spec.cameras:
+            newest = np.stack([row[CAMERA_PREFIX + name] for row in rows])
+            if newest.shape[1:] != (*size, 3):
+                raise BodyError(
+                    f"camera {name} is {newest.shape[1:]}, expected {(*size, 3)}: resize it or start a new run"
+                )
+            stack = np.concatenate([state.frames[name][:, 1:], newest[:, None]], axis=1)
+            stacks[name] = np.where((state.step == 0)[:, None, None, None, None], newest[:, None], stack)
+        return stacks
+
+    def _vectors(self, rows: Sequence[Observation], key: str, width: int) -> NDArray[np.float32]:
+        vectors = np.zeros((len(rows), width), np.float32)
+        if width:
+            for index, row in enumerate(rows):
+                if np.shape(row[key]) != (width,):
+                    raise BodyError(f"{key} has shape {np.shape(row[key])}, expected ({width},): start a new run")
+                vectors[index] = np.nan_to_num(row[key], posinf=0.0, neginf=0.0)
+        return vectors
+
+
+def is_finite(observation: Observation) -> bool:
+    """Whether every number of an observation is finite; camera frames are integers and always are."""
+    return all(np.all(np.isfinite(value)) for key, value in observation.items() if not key.startswith(CAMERA_PREFIX))

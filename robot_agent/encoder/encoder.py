@@ -1,0 +1,81 @@
+"""The encoder: camera frames and proprioception fused into one SimNorm latent. It never stops learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from robot_agent_kernels.simnorm.reference import simnorm
+from torch import Tensor, nn
+
+from robot_agent.encoder.normaliser import RunningNormaliser
+from robot_agent.networks.camera_tower import CameraTower
+from robot_agent.networks.mlp import MLP
+from robot_agent.types import BodySpec
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Size of the latent and of the towers.
+
+    Attributes:
+        latent_dim: width of the latent.
+        simplex_dim: members of a SimNorm simplex; divides `latent_dim`.
+        hidden: widths of the hidden layers of the perceptron that fuses all streams.
+        frame_stack: camera frames that the encoder sees at once; 3 show velocity and acceleration.
+        camera_channels: of the camera tower's convolutions.
+        camera_features: of one frame.
+        shift_pixels: random-shift augmentation of the camera while learning.
+    """
+
+    latent_dim: int = 128
+    simplex_dim: int = 8
+    hidden: tuple[int, ...] = (256,)
+    frame_stack: int = 3
+    camera_channels: tuple[int, int, int] = (32, 48, 64)
+    camera_features: int = 64
+    shift_pixels: int = 3
+
+
+class Encoder(nn.Module):
+    """`z = enc(camera frames, proprio)`; either stream may be absent, and it never sees a goal."""
+
+    def __init__(self, spec: BodySpec, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.groups = config.latent_dim // config.simplex_dim
+        self.normaliser = RunningNormaliser(spec.proprio_dim)
+        self.towers = nn.ModuleDict(
+            {
+                name: CameraTower(height, width, config.camera_channels, config.camera_features)
+                for name, (height, width) in spec.cameras
+            }
+        )
+        camera_width = len(spec.cameras) * config.camera_features * config.frame_stack
+        self.fusion = MLP(camera_width + spec.proprio_dim, config.hidden, config.latent_dim)
+
+    def embed(self, cameras: Mapping[str, Tensor], proprio: Tensor) -> Tensor:
+        """The latent before SimNorm, where the collapse guard looks; shapes as in `forward`."""
+        windows, steps, _ = proprio.shape
+        features = [self.normaliser(proprio)]
+        for name, tower in self.towers.items():
+            frames = cameras[name]
+            flat = frames.flatten(0, 1).to(torch.float32).div_(255.0).sub_(0.5)
+            single = tower(flat).view(windows, frames.shape[1], -1)
+            # (windows, steps, features, stack): the stack of each step, each frame computed once
+            features.append(single.unfold(1, self.config.frame_stack, 1).flatten(2))
+        rows = torch.cat(features, dim=-1).flatten(0, 1)
+        return self.fusion(rows)[0].view(windows, steps, -1)
+
+    def forward(self, cameras: Mapping[str, Tensor], proprio: Tensor) -> Tensor:
+        """Encodes sub-sequences.
+
+        Args:
+            cameras: name to uint8 `(windows, frame_stack - 1 + steps, 3, height, width)`.
+            proprio: float32 `(windows, steps, proprio_dim)`, raw; width 0 where the body has none.
+
+        Returns:
+            `(windows, steps, latent_dim)`, made of simplices.
+        """
+        return simnorm(self.embed(cameras, proprio), self.groups)

@@ -1,0 +1,1 @@
+"""How good the agent is, and how good its model of the world."""

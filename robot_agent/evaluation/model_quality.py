@@ -1,0 +1,113 @@
+"""How well the world model predicts an episode that was lived, and how rich the latent is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from robot_agent.encoder.collapse_guard import effective_rank
+from robot_agent.mind import Mind
+from robot_agent.types import CAMERA_PREFIX, Observation, Transition
+
+LARGEST_CHUNK = 256
+"""Observations that are encoded at once: bounds the memory that a long episode takes."""
+
+
+def observations_of(episode: Sequence[Transition]) -> list[Observation]:
+    """All observations of an episode, its last one included."""
+    last = episode[-1].final_observation
+    return [step.observation for step in episode] + ([last] if last is not None else [])
+
+
+@torch.no_grad()
+def encode_episode(mind: Mind, observations: Sequence[Observation]) -> Tensor:
+    """Latents of the consecutive observations of one episode from its start, `(steps, latent_dim)`."""
+    device = next(mind.parameters()).device
+    stack = mind.config.encoder.frame_stack
+    steps = len(observations)
+    proprio = np.zeros((steps, mind.spec.proprio_dim), np.float32)
+    if mind.spec.proprio_dim:
+        proprio = np.stack([observation["proprio"] for observation in observations])
+    latents = []
+    for start in range(0, steps, LARGEST_CHUNK):
+        stop = min(start + LARGEST_CHUNK, steps)
+        rows = np.clip(np.arange(start - stack + 1, stop), 0, None)
+        cameras: Mapping[str, Tensor] = {
+            name: torch.from_numpy(np.stack([observations[row][CAMERA_PREFIX + name] for row in rows]))
+            .permute(0, 3, 1, 2)
+            .unsqueeze(0)
+            .to(device)
+            for name, _ in mind.spec.cameras
+        }
+        latents.append(mind.encoder(cameras, torch.from_numpy(proprio[start:stop]).unsqueeze(0).to(device))[0])
+    return torch.cat(latents)
+
+
+@torch.no_grad()
+def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32], steps: int = 5) -> list[float]:
+    """Error of open-loop prediction 1 to `steps` decisions ahead.
+
+    Each is the mean squared distance between predicted and encoded latent, over that of predicting no change at all:
+    0 is perfect, 1 is no better than standing still.
+
+    Args:
+        mind: its world model predicts.
+        latents: `(T + 1, latent_dim)` of consecutive observations.
+        actions: `(T, action_dim)` between them.
+        steps: how far ahead.
+
+    Returns:
+        one number a distance; NaN where the episode is too short.
+    """
+    device = latents.device
+    moves = torch.from_numpy(np.ascontiguousarray(actions)).to(device)
+    errors = []
+    predicted = latents
+    for ahead in range(1, steps + 1):
+        starts = latents.shape[0] - ahead
+        if starts < 1:
+            errors.append(float("nan"))
+            continue
+        context = latents.new_zeros(starts, mind.config.world_model.context_dim)
+        predicted = mind.world_model.heads(predicted[:starts], moves[ahead - 1 : ahead - 1 + starts], context).mean(0)
+        error = (predicted - latents[ahead:]).square().sum(-1).mean()
+        still = (latents[:starts] - latents[ahead:]).square().sum(-1).mean()
+        errors.append(float(error / still.clamp_min(1e-12)))
+    return errors
+
+
+def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float]:
+    """`model_error_1` to `model_error_5` and `latent_rank` of one lived episode."""
+    latents = encode_episode(mind, observations_of(episode))
+    actions = np.stack([step.action for step in episode])[: len(latents) - 1]
+    errors = prediction_errors(mind, latents, actions)
+    record = {f"model_error_{ahead}": error for ahead, error in enumerate(errors, start=1)}
+    return record | {"latent_rank": effective_rank(latents)}
+
+
+def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: int = 20) -> dict[str, float]:
+    """Does a near latent mean a near state? True state of the nearest latent, against a random one and the nearest.
+
+    Args:
+        latents: `(steps, latent_dim)` of one or more episodes.
+        states: `(steps, state_dim)` of the simulator, for the report only; each dimension is scaled to unit variance.
+        exclude: steps around each query that may not answer, since neighbours in time are near in any latent.
+
+    Returns:
+        mean distances `retrieval`, `random` and `oracle`.
+    """
+    true = torch.from_numpy((states - states.mean(0)) / (states.std(0) + 1e-6))
+    near_in_time = (torch.arange(len(true))[:, None] - torch.arange(len(true))[None]).abs() < exclude
+    between_states = torch.cdist(true, true)
+    between_latents = torch.cdist(latents.double().cpu(), latents.double().cpu())
+    found = between_latents.masked_fill(near_in_time, torch.inf).argmin(1)
+    allowed = between_states.masked_fill(near_in_time, 0.0)
+    return {
+        "retrieval": float(between_states[torch.arange(len(true)), found].mean()),
+        "random": float(allowed.sum() / (~near_in_time).sum()),
+        "oracle": float(between_states.masked_fill(near_in_time, torch.inf).amin(1).mean()),
+    }

@@ -1,0 +1,1 @@
+"""Learning: losses, optimisers, and the stores through which learner and actors meet."""

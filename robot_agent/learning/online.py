@@ -1,0 +1,163 @@
+"""Learning beside living: pays the updates that the decisions so far owe, from replay, and publishes new weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from robot_agent.errors import CheckpointError
+from robot_agent.learning.batch_dump import dump_batch
+from robot_agent.learning.checkpoint import Checkpoint, CheckpointStore, flatten, unflatten
+from robot_agent.learning.hindsight import HindsightConfig, RewardFunction, relabel
+from robot_agent.learning.learner import Learner, LearnerConfig
+from robot_agent.learning.losses import LearningBatch
+from robot_agent.learning.weight_store import WeightStore
+from robot_agent.memory.replay import Replay
+from robot_agent.memory.sampler import SamplerConfig, SequenceBatch, SequenceSampler
+from robot_agent.mind import Mind, MindConfig
+from robot_agent.types import BodySpec
+
+
+@dataclass(frozen=True)
+class OnlineConfig:
+    """When to learn, and from what.
+
+    Attributes:
+        updates_per_decision: the update-to-data ratio.
+        random_decisions: the first decisions are random; learning starts after them and owes their updates too.
+        publish_every: updates between two publications of the weights.
+        learner: losses and optimisers.
+        sampler: how sub-sequences are drawn.
+        hindsight: relabelling in goal worlds.
+        largest_dumps: batches with a non-finite loss that are kept on disk.
+    """
+
+    updates_per_decision: float = 1.0
+    random_decisions: int = 1000
+    publish_every: int = 10
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    hindsight: HindsightConfig = field(default_factory=HindsightConfig)
+    largest_dumps: int = 10
+
+
+class OnlineLearner:
+    """One learner that reads replay and writes weights.
+
+    Args:
+        spec: shapes of the body.
+        mind_config: sizes of the modules.
+        config: when and how to learn.
+        replay: where experience is.
+        weights: where new weights go.
+        seed: of initial weights and all draws.
+        reward_function: a goal world's `compute_reward`; None switches hindsight off.
+        dump_folder: where batches with a non-finite loss go.
+        device: where the learning happens.
+    """
+
+    def __init__(
+        self,
+        spec: BodySpec,
+        mind_config: MindConfig,
+        config: OnlineConfig,
+        replay: Replay,
+        weights: WeightStore,
+        seed: int = 0,
+        reward_function: RewardFunction | None = None,
+        dump_folder: Path | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.config = config
+        self.spec = spec
+        self.device = torch.device(device)
+        self.learner = Learner(Mind(spec, mind_config, seed).to(self.device), config.learner, seed)
+        self.sampler = SequenceSampler(replay, config.learner.horizon, mind_config.encoder.frame_stack, config.sampler)
+        self.weights = weights
+        self.rng = np.random.default_rng((seed, 1))
+        self.reward_function = reward_function
+        self.dump_folder = dump_folder
+
+    @property
+    def attempts(self) -> int:
+        """Updates done, those that a non-finite loss skipped included."""
+        return self.learner.updates + self.learner.skipped_updates
+
+    def owed(self, decisions: int) -> int:
+        """Updates that are due after so many decisions."""
+        if decisions < self.config.random_decisions:
+            return 0
+        return max(0, int(decisions * self.config.updates_per_decision) - self.attempts)
+
+    def update(self) -> dict[str, Tensor]:
+        """One update from one freshly drawn batch; empty if replay holds no whole sub-sequence yet."""
+        self.sampler.refresh()
+        if self.sampler.windows == 0:
+            return {}
+        drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
+        goals, rewards = drawn.desired_goal[:, 0], drawn.rewards
+        if self.reward_function is not None:
+            goals, rewards = relabel(
+                goals,
+                rewards,
+                drawn.achieved_goal,
+                drawn.future_achieved_goal,
+                self.reward_function,
+                self.config.hindsight,
+                self.rng,
+            )
+        gauges = self.learner.update(self._to_tensors(drawn, goals, rewards))
+        if "skipped" in gauges and self.dump_folder and self.learner.skipped_updates <= self.config.largest_dumps:
+            dump_batch(self.dump_folder, self.attempts, drawn)
+        return gauges
+
+    def publish(self) -> None:
+        """Offers the current weights to whoever acts."""
+        self.weights.publish(self.learner.mind.state_dict())
+
+    def _to_tensors(
+        self, drawn: SequenceBatch, goals: NDArray[np.float32], rewards: NDArray[np.float32]
+    ) -> LearningBatch:
+        def move(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        return LearningBatch(
+            cameras={name: move(frames).permute(0, 1, 4, 2, 3) for name, frames in drawn.cameras.items()},
+            proprio=move(drawn.proprio),
+            actions=move(drawn.actions),
+            rewards=move(rewards),
+            reward_known=move(drawn.reward_known).float(),
+            terminated=move(drawn.terminated).float(),
+            goal=move(goals),
+        )
+
+    def save(self, store: CheckpointStore, decisions: int, extra: Mapping[str, Any]) -> Path:
+        """Writes everything that the next update depends on, and the caller's `extra` (JSON-able)."""
+        tensors, state = flatten(self.learner.state_dict())
+        return store.save(
+            decisions,
+            tensors,
+            {"learner": state, "sampler_rng": self.rng.bit_generator.state, "body": asdict(self.spec), **extra},
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """The inverse of `save`.
+
+        Raises:
+            CheckpointError: the checkpoint is of another body or other sizes.
+        """
+        try:
+            self.learner.load_state_dict(unflatten(checkpoint.tensors, checkpoint.state["learner"]))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint {checkpoint.path} is of another body or other sizes: "
+                "resume with the world, streams and sizes that the run was started with"
+            ) from error
+        self.rng.bit_generator.state = checkpoint.state["sampler_rng"]

@@ -1,0 +1,279 @@
+"""Where the learner runs: in this thread (repeatable), or in a process of its own beside acting (fast)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from robot_agent.errors import RobotAgentError
+from robot_agent.learning.checkpoint import CheckpointStore
+from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.online import OnlineConfig, OnlineLearner
+from robot_agent.learning.weight_store import LocalWeightStore, SharedMemoryWeightStore, WeightStore
+from robot_agent.memory.replay import Replay
+from robot_agent.mind import MindConfig
+from robot_agent.types import BodySpec
+
+METRICS_EVERY = 100
+"""Updates that one record of losses stands for."""
+
+
+@dataclass(frozen=True)
+class LearnerJob:
+    """Everything that a learner needs to start, picklable.
+
+    Attributes:
+        spec: shapes of the body.
+        mind: sizes of the modules.
+        online: when and how to learn.
+        seed: of initial weights and draws.
+        run_folder: holds `replay/`, `checkpoints/` and `dumps/`.
+        weights_path: of the shared-memory weight store.
+        make_reward_function: builds a goal world's `compute_reward` in the learner's process, or None.
+        resume: begin from the newest checkpoint.
+        device: where the learning happens.
+    """
+
+    spec: BodySpec
+    mind: MindConfig
+    online: OnlineConfig
+    seed: int
+    run_folder: Path
+    weights_path: Path
+    make_reward_function: Callable[[], RewardFunction | None] | None = None
+    resume: bool = False
+    device: str = "cpu"
+
+    def build(self, weights: WeightStore) -> OnlineLearner:
+        """The learner, restored if the job says so."""
+        learner = OnlineLearner(
+            self.spec,
+            self.mind,
+            self.online,
+            Replay(self.run_folder / "replay"),
+            weights,
+            self.seed,
+            self.make_reward_function() if self.make_reward_function else None,
+            self.run_folder / "dumps",
+            self.device,
+        )
+        if self.resume:
+            learner.restore(CheckpointStore(self.run_folder / "checkpoints").load_latest())
+            if learner.learner.updates:
+                learner.publish()
+        return learner
+
+
+class LearnerService(Protocol):
+    """Learns while others act; they meet only in replay and in the weight store."""
+
+    weights: WeightStore
+    updates: int
+    skipped_updates: int
+
+    def advance(self, decisions: int) -> None:
+        """Says how many decisions are in replay; returns at once unless learning is too far behind."""
+
+    def drain_metrics(self) -> list[dict[str, float]]:
+        """Records of losses since the last call, each the mean of some updates."""
+
+    def checkpoint(self, decisions: int, extra: Mapping[str, Any]) -> Path:
+        """Writes a checkpoint and returns its folder."""
+
+    def close(self) -> None:
+        """Ends learning."""
+
+
+class _Gauges:
+    """Means of losses over some updates."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._start = time.perf_counter()
+        self._updates = 0
+
+    def add(self, gauges: Mapping[str, Tensor]) -> None:
+        self._updates += 1
+        for name, value in gauges.items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def full(self) -> bool:
+        return self._updates >= METRICS_EVERY
+
+    def take(self, updates: int) -> dict[str, float]:
+        record = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        seconds = time.perf_counter() - self._start
+        record |= {"updates": updates, "updates_per_second": self._updates / max(seconds, 1e-9)}
+        self.__init__()  # type: ignore[misc]
+        return record
+
+
+class InlineLearnerService:
+    """Learns in the caller's thread, between two decisions: the same run gives the same weights."""
+
+    def __init__(self, job: LearnerJob) -> None:
+        self.weights: WeightStore = LocalWeightStore()
+        self._learner = job.build(self.weights)
+        self._store = CheckpointStore(job.run_folder / "checkpoints")
+        self._gauges = _Gauges()
+        self._metrics: list[dict[str, float]] = []
+
+    @property
+    def updates(self) -> int:
+        return self._learner.learner.updates
+
+    @property
+    def skipped_updates(self) -> int:
+        return self._learner.learner.skipped_updates
+
+    def advance(self, decisions: int) -> None:
+        owed = self._learner.owed(decisions)
+        for _ in range(owed):
+            self._gauges.add(self._learner.update())
+            if self._gauges.full():
+                self._metrics.append(self._gauges.take(self.updates))
+        if owed and self.updates:
+            self._learner.publish()
+
+    def drain_metrics(self) -> list[dict[str, float]]:
+        drained, self._metrics = self._metrics, []
+        return drained
+
+    def checkpoint(self, decisions: int, extra: Mapping[str, Any]) -> Path:
+        return self._learner.save(self._store, decisions, extra)
+
+    def close(self) -> None:
+        """Nothing runs on."""
+
+
+class ProcessLearnerService:
+    """Learns in a process of its own, so that neither the interpreter lock nor a busy core delays a decision.
+
+    Args:
+        job: what to learn.
+        largest_lag: updates that learning may fall behind before `advance` waits; keeps the update-to-data ratio true.
+    """
+
+    def __init__(self, job: LearnerJob, largest_lag: int = 50) -> None:
+        self.largest_lag = largest_lag
+        self.updates = 0
+        self.skipped_updates = 0
+        self._owed = 0
+        self._online = job.online
+        self._metrics: list[dict[str, float]] = []
+        self._replies: list[Path | str] = []
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(job, theirs), name="learner", daemon=True)
+        self._process.start()
+        theirs.close()
+        self._wait_for_reply()  # ready
+        self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
+
+    def advance(self, decisions: int) -> None:
+        self._send(("decisions", decisions))
+        self._listen(0.0)
+        owed = 0
+        if decisions >= self._online.random_decisions:
+            owed = int(decisions * self._online.updates_per_decision)
+        while owed - self.updates - self.skipped_updates > self.largest_lag:
+            self._listen(0.1)
+
+    def drain_metrics(self) -> list[dict[str, float]]:
+        drained, self._metrics = self._metrics, []
+        return drained
+
+    def checkpoint(self, decisions: int, extra: Mapping[str, Any]) -> Path:
+        self._send(("checkpoint", decisions, dict(extra)))
+        return Path(self._wait_for_reply())
+
+    def close(self) -> None:
+        if self._process.is_alive():
+            self._send(("stop",))
+            self._process.join(timeout=10)
+        if self._process.is_alive():
+            self._process.kill()
+        self._pipe.close()
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        try:
+            self._pipe.send(message)
+        except (BrokenPipeError, OSError) as error:
+            raise RobotAgentError("the learner's process has ended: start again with --resume") from error
+
+    def _listen(self, seconds: float) -> None:
+        """Takes what the learner said in at most so many seconds."""
+        try:
+            while self._pipe.poll(seconds):
+                kind, *content = self._pipe.recv()
+                seconds = 0.0
+                if kind == "progress":
+                    self.updates, self.skipped_updates = content
+                elif kind == "metrics":
+                    self._metrics.append(content[0])
+                elif kind == "error":
+                    raise content[0]
+                else:
+                    self._replies.append(content[0])
+        except (EOFError, ConnectionResetError) as error:
+            raise RobotAgentError("the learner's process has ended: start again with --resume") from error
+
+    def _wait_for_reply(self) -> Path | str:
+        while not self._replies:
+            self._listen(1.0)
+        return self._replies.pop(0)
+
+
+def _serve(job: LearnerJob, pipe: Connection) -> None:
+    """The learner's process: updates while any are owed, listens in between, ends when its parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    torch.set_num_threads(1)
+    try:
+        learner = job.build(SharedMemoryWeightStore(job.weights_path))
+        pipe.send(("progress", learner.learner.updates, learner.learner.skipped_updates))
+        pipe.send(("ready", str(os.getpid())))
+        _serve_forever(learner, CheckpointStore(job.run_folder / "checkpoints"), pipe)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone
+    except Exception as error:  # whatever ended learning is told to the parent, which tells the person
+        pipe.send(("error", error if isinstance(error, RobotAgentError) else RuntimeError(repr(error))))
+
+
+def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connection) -> None:
+    decisions = 0
+    gauges = _Gauges()
+    unpublished = 0
+    while True:
+        owed = learner.owed(decisions)
+        while pipe.poll(0 if owed else 0.05):
+            kind, *content = pipe.recv()
+            if kind == "decisions":
+                decisions = content[0]
+            elif kind == "checkpoint":
+                pipe.send(("checkpoint", str(learner.save(store, *content))))
+            elif kind == "stop":
+                return
+            owed = learner.owed(decisions)
+        if not owed:
+            continue
+        gauges.add(learner.update())
+        unpublished += 1
+        # Weights that learned from the first decisions only are kept back until all of their updates are done.
+        if unpublished >= learner.config.publish_every and owed <= 10 * learner.config.publish_every:
+            learner.publish()
+            unpublished = 0
+        if gauges.full():
+            pipe.send(("metrics", gauges.take(learner.learner.updates)))
+        pipe.send(("progress", learner.learner.updates, learner.learner.skipped_updates))

@@ -1,0 +1,1 @@
+"""Decision-time planning: what the rollout core needs, prepared."""

@@ -1,0 +1,68 @@
+"""The planner: turns the mind, the goal and the last plan into what MPPI in the rollout core takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from robot_agent_kernels import PlanConfig, PlanResult, PlanState, plan
+from torch import Tensor
+
+from robot_agent.mind import Mind
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How the agent decides.
+
+    Attributes:
+        search: samples, iterations, horizon, elites, temperature and noise of MPPI.
+        deadline_ms: when it runs out between two iterations, the best plan so far is used; None for no deadline.
+    """
+
+    search: PlanConfig = field(default_factory=PlanConfig)
+    deadline_ms: float | None = None
+
+
+class Planner:
+    """Plans for several robots at once; holds no state of an episode."""
+
+    def __init__(self, config: PlannerConfig) -> None:
+        self.config = config
+
+    def initial_state(self, robots: int, action_dim: int, device: torch.device | None = None) -> PlanState:
+        """No plan yet, for each robot."""
+        return PlanState.initial(robots, self.config.search.horizon, action_dim, device)
+
+    def plan(
+        self,
+        mind: Mind,
+        latent: Tensor,
+        goal: Tensor,
+        context: Tensor,
+        state: PlanState,
+        seed: int,
+        proposals: Tensor | None = None,
+    ) -> PlanResult:
+        """A plan for each robot.
+
+        Args:
+            mind: world model, heads and policy.
+            latent: `(robots, latent_dim)`.
+            goal: `(robots, goal_dim)`, as the world gives it; embedded here.
+            context: `(robots, context_dim)`.
+            state: what the last plan left.
+            seed: of all noise of this plan.
+            proposals: `(robots, k, horizon, action_dim)` further candidates, or None.
+        """
+        return plan(
+            mind.rollout_params(),
+            latent,
+            mind.goal_encoder(goal),
+            context,
+            proposals,
+            state,
+            self.config.search,
+            seed,
+            self.config.deadline_ms,
+        )

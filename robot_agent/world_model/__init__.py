@@ -1,0 +1,1 @@
+"""How the world answers actions, whatever the goal."""
