@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +16,13 @@ class RaycastCamera:
     """Camera `camera_id` of a model, ray-cast; images are (height, width, 3) uint8.
 
     A pixel is the colour of the geom that its ray hits (planes with their texture, so that a moving camera sees the
-    ground move), times ambient light plus a headlight. There are no shadows, no tendons, no transparent bodies, and of sites only the spheres.
+    ground move), times ambient light plus a headlight. There are no shadows, no tendons, no
+    transparent bodies, and of sites only the spheres.
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, camera_id: int, size: tuple[int, int]) -> None:
-        self._model, self._data, self._camera_id, self._size = model, data, camera_id, size
+        self._source, self._data, self._camera_id, self._size = model, data, camera_id, size
+        self._model = _without_body_culling(model)
         height, width = size
         half = np.tan(np.deg2rad(model.cam_fovy[camera_id]) / 2)
         y, x = np.meshgrid(
@@ -62,7 +66,8 @@ class RaycastCamera:
         return (255 * np.clip(image, 0, 1)).astype(np.uint8).reshape(*self._size, 3)
 
     def reload(self) -> None:
-        """Nothing to do: rays meet the model as it is."""
+        """Copies the model anew."""
+        self._model = _without_body_culling(self._source)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -119,6 +124,15 @@ class RaycastCamera:
         column = np.minimum((fraction[:, 0] * width).astype(int), width - 1)
         row = np.minimum((fraction[:, 1] * height).astype(int), height - 1)
         return _texels(model, texture)[row, column] / 255
+
+
+def _without_body_culling(model: mujoco.MjModel) -> mujoco.MjModel:
+    """A copy whose bodies have no bounding volumes: with them, `mj_multiRay` skips geoms that take part in no
+    collision and lie off their body's centre (`mj_ray` hits them)."""
+    copied = copy.copy(model)
+    copied.body_bvhadr[:] = -1
+    copied.body_bvhnum[:] = 0
+    return copied
 
 
 def _texels(model: mujoco.MjModel, texture: int) -> NDArray[np.uint8]:
