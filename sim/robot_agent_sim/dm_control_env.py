@@ -8,11 +8,11 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
-from dm_control import suite
 from gymnasium.wrappers import FilterObservation
 from numpy.typing import NDArray
 
 from robot_agent_sim.cameras.camera import Camera, open_camera
+from robot_agent_sim.cameras.platform import prepare_gl_process
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
 from robot_agent_sim.wrappers.normalized_action import NormalizedAction
@@ -49,6 +49,9 @@ class DmControlEnv(gymnasium.Env[Any, NDArray[np.float64]]):
     render_mode = "rgb_array"
 
     def __init__(self, domain: str, task: str, camera_backend: str = "auto") -> None:
+        prepare_gl_process()
+        from dm_control import suite
+
         self._env = suite.load(domain, task, task_kwargs={"random": 0})
         self._physics = self._env.physics
         # dm_control opens a GL context of its own to show changed terrain; our cameras reload it themselves.

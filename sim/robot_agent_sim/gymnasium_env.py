@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 from numpy.typing import NDArray
 
+from robot_agent_sim.cameras.platform import prepare_gl_process
 from robot_agent_sim.cameras.resize import resize_by_area
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
@@ -28,11 +29,12 @@ def make_gymnasium(
         gymnasium.error.UnregisteredEnv: no environment of this name.
         ValueError: it misses a package, or its spaces do not fit the common form.
     """
+    prepare_gl_process()
     try:
         arguments: dict[str, Any] = {"render_mode": "rgb_array"} if _renders_rgb_arrays(name) else {}
         env = gymnasium.make(name, disable_env_checker=True, **arguments)
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-        raise ValueError(f"the world gym/{name} misses a package: {error}") from error
+        raise ValueError(f"the world gym/{name} misses a package ({error}): install what it needs") from error
     try:
         return adapt(env, streams, camera_size, action_repeat)
     except ValueError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import gymnasium
 
-from robot_agent_sim.cameras.platform import CAMERA_BACKENDS, prepare_gl_process, requested_backend
+from robot_agent_sim.cameras.platform import CAMERA_BACKENDS, requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
 
 STREAMS = ("camera", "proprio")
@@ -89,7 +89,6 @@ def make(
     if backend not in CAMERA_BACKENDS:
         raise ValueError(f"unknown camera backend {backend!r}, expected one of {', '.join(CAMERA_BACKENDS)}")
     suite, _, name = world.partition("/")
-    prepare_gl_process()
     if suite == "dmc":
         from robot_agent_sim.dm_control_env import make_dm_control
 
