@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from typing import Protocol
 
@@ -51,8 +52,9 @@ def open_camera(
 
 @functools.cache
 def _say_that_rays_are_cast(reason: str) -> None:
+    remedy = "on Debian `apt-get install libegl1 libgl1-mesa-dri` brings GL"
+    if os.environ.get("MUJOCO_GL") == "egl" and "mujoco.egl" not in sys.modules:
+        remedy = "import robot_agent_sim before mujoco, which chooses its GL when it is imported"
     print(
-        f"camera: no OpenGL here ({reason}), so images are ray-cast, flat-shaded and slower; "
-        "on Debian `apt-get install libegl1 libgl1-mesa-dri` brings GL",
-        file=sys.stderr,
+        f"camera: no OpenGL here ({reason}), so images are ray-cast, flat-shaded and slower; {remedy}", file=sys.stderr
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,9 @@ class GlCamera:
         self._renderer = mujoco.Renderer(model, height, width)
         self._renderer.scene.flags[int(mujoco.mjtRndFlag.mjRND_SHADOW)] = 0
         self._renderer.scene.flags[int(mujoco.mjtRndFlag.mjRND_REFLECTION)] = 0
+        # An open context must go before MuJoCo shuts EGL down at exit, or Python ends in a page of ignored errors.
+        close_if_alive = weakref.WeakMethod(self.close)
+        atexit.register(lambda: (close := close_if_alive()) and close())
 
     def render(self) -> NDArray[np.uint8]:
         """The image now."""

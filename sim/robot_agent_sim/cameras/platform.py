@@ -33,7 +33,7 @@ def prepare_gl_process() -> None:
 
     Triton and Mesa's software renderer each bring an LLVM, and Triton's crashes the process when it is loaded
     second, so it is loaded first (and not at all where somebody has loaded the driver before us). Mesa's threads
-    gain nothing on small images, and would take the core that the learner runs on.
+    gain nothing on small images, and would take a core from whatever else computes.
     """
     os.environ.setdefault("LP_NUM_THREADS", "0")
     if not _mesa_llvm_is_loaded():

@@ -81,6 +81,7 @@ def test_triton_can_be_imported_after_a_gl_context() -> None:
     )
     assert ran.returncode == 0, f"exit status {ran.returncode}: Triton was not loaded before Mesa's LLVM\n{ran.stderr}"
     assert "libtriton" in ran.stdout
+    assert ran.stderr == "", "an environment that nobody closed ends in silence"
 
 
 def test_without_gl_rays_are_cast_and_the_user_is_told_once() -> None:
