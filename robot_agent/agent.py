@@ -183,9 +183,7 @@ class Agent:
 
     def encode_stacked(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
         """Stacks `(robots, frame_stack, height, width, 3)` and proprio `(robots, n)` to `(robots, latent_dim)`."""
-        cameras = {
-            name: torch.from_numpy(stack).to(self.device).permute(0, 1, 4, 2, 3) for name, stack in frames.items()
-        }
+        cameras = {name: torch.from_numpy(stack).to(self.device) for name, stack in frames.items()}
         return self.mind.encoder(cameras, torch.from_numpy(proprio).to(self.device).unsqueeze(1))[:, 0]
 
     def _generator(self, state: AgentState, row: int) -> np.random.Generator:

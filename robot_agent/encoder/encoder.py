@@ -29,11 +29,11 @@ class EncoderConfig:
         shift_pixels: random-shift augmentation of the camera while learning.
     """
 
-    latent_dim: int = 128
+    latent_dim: int = 64
     simplex_dim: int = 8
-    hidden: tuple[int, ...] = (256,)
+    hidden: tuple[int, ...] = (192,)
     frame_stack: int = 3
-    camera_channels: tuple[int, int, int] = (32, 48, 64)
+    camera_channels: tuple[int, int, int] = (16, 32, 64)
     camera_features: int = 64
     shift_pixels: int = 3
 
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         features = [self.normaliser(proprio)]
         for name, tower in self.towers.items():
             frames = cameras[name]
-            flat = frames.flatten(0, 1).to(torch.float32).div_(255.0).sub_(0.5)
+            flat = frames.flatten(0, 1).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
             single = tower(flat).view(windows, frames.shape[1], -1)
             # (windows, steps, features, stack): the stack of each step, each frame computed once
             features.append(single.unfold(1, self.config.frame_stack, 1).flatten(2))
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         """Encodes sub-sequences.
 
         Args:
-            cameras: name to uint8 `(windows, frame_stack - 1 + steps, 3, height, width)`.
+            cameras: name to uint8 `(windows, frame_stack - 1 + steps, height, width, 3)`.
             proprio: float32 `(windows, steps, proprio_dim)`, raw; width 0 where the body has none.
 
         Returns:

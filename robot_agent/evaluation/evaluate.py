@@ -1,4 +1,4 @@
-"""Evaluation: the same loop, in episodes of its own, with learning off or on."""
+"""Evaluation: the same loop, in episodes of its own, with learning off."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def evaluate(
     episodes: int,
     seed: int = 0,
     render: bool = True,
-    explore: bool = False,
-    loop: Loop | None = None,
-    listeners: Sequence[Listener] = (),
+    measure_latent: bool = True,
     on_episode: Callable[[int, float], None] | None = None,
 ) -> Evaluation:
     """Lives `episodes` episodes and measures them.
@@ -103,16 +101,14 @@ def evaluate(
         episodes: how many.
         seed: the run's seed; the episodes' seeds are derived from it and differ from those of the life.
         render: record a video and the imagination strip of the first episode.
-        explore: act to learn rather than to score.
-        loop: one that swaps weights in, for evaluation with learning on; None for an agent that stays as it is.
-        listeners: told of each step, as in a life.
+        measure_latent: compare the latent's neighbours with the simulator's true state, where it tells it.
         on_episode: called with the number of episodes done and the return of the last.
     """
     recorder = _Recorder(body, render, on_episode)
     driver = Driver(
-        loop or Loop(agent, explore=explore),
+        Loop(agent, explore=False),
         {"agent": body},
-        [recorder, *listeners],
+        [recorder],
         seed=EVALUATION_SEED + seed,
         keep_transitions=True,
     )
@@ -122,7 +118,7 @@ def evaluate(
         returns=[summary.episode_return for summary in summaries],
         video=np.stack(recorder.frames) if recorder.frames else np.zeros((0, 2, 2, 3), np.uint8),
         imagination=_imagine(agent, summaries[0].transitions, recorder.frames) if recorder.frames else None,
-        retrieval=_retrieval(agent, summaries),
+        retrieval=_retrieval(agent, summaries) if measure_latent else {},
         transitions=driver.decisions,
         decision_ms=[ms for summary in summaries for ms in summary.decision_ms],
     )

@@ -38,7 +38,6 @@ def encode_episode(mind: Mind, observations: Sequence[Observation]) -> Tensor:
         rows = np.clip(np.arange(start - stack + 1, stop), 0, None)
         cameras: Mapping[str, Tensor] = {
             name: torch.from_numpy(np.stack([observations[row][CAMERA_PREFIX + name] for row in rows]))
-            .permute(0, 3, 1, 2)
             .unsqueeze(0)
             .to(device)
             for name, _ in mind.spec.cameras

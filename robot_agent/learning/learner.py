@@ -31,8 +31,8 @@ class LearnerConfig:
 
     batch_size: int = 128
     horizon: int = 3
-    learning_rate: float = 5e-4
-    encoder_learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 5e-4
     gradient_norm: float = 20.0
     target_rate: float = 0.01
     target_members: int = 2

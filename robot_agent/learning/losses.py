@@ -45,7 +45,7 @@ class LossConfig:
 class LearningBatch:
     """Sub-sequences as tensors, ready for the losses; `goal` is what the reward is for.
 
-    Shapes: cameras uint8 `(windows, frame_stack + horizon, 3, height, width)`, proprio `(windows, horizon + 1, n)`,
+    Shapes: cameras uint8 `(windows, frame_stack + horizon, height, width, 3)`, proprio `(windows, horizon + 1, n)`,
     actions `(windows, horizon, action_dim)`, rewards, reward_known and terminated `(windows, horizon)`, goal
     `(windows, goal_dim)`.
     """

@@ -129,7 +129,7 @@ class OnlineLearner:
             return torch.from_numpy(array).to(self.device)
 
         return LearningBatch(
-            cameras={name: move(frames).permute(0, 1, 4, 2, 3) for name, frames in drawn.cameras.items()},
+            cameras={name: move(frames) for name, frames in drawn.cameras.items()},
             proprio=move(drawn.proprio),
             actions=move(drawn.actions),
             rewards=move(rewards),

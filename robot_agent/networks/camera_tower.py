@@ -40,10 +40,10 @@ class CameraTower(nn.Module):
     def convolve(self, frames: Tensor) -> Tensor:
         hidden = frames
         for layer in self.convolutions:
-            hidden = F.silu(layer(hidden))
+            hidden = F.relu_(layer(hidden))
         return hidden.flatten(1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """`(frames, 3, height, width)` in [-0.5, 0.5] to `(frames, features)`."""
+        """`(frames, 3, height, width)` in [0, 1] to `(frames, features)`."""
         features = self.output(self.convolve(frames))
         return F.layer_norm(features, features.shape[-1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from robot_agent_kernels.mlp.reference import mlp
 from robot_agent_kernels.params import MLPParams
@@ -17,7 +19,6 @@ class MLP(nn.Module):
         outputs: width of the output.
         ensemble: independent members, each with weights of its own.
         zero_output: start with an output of zero, as value and reward do: no opinion before evidence.
-        generator: source of the initial weights.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class MLP(nn.Module):
         widths = (inputs, *hidden, outputs)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        for fan_in, fan_out in itertools.pairwise(widths):
             weight = torch.stack([nn.init.orthogonal_(torch.empty(fan_in, fan_out)) for _ in range(ensemble)])
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(ensemble, 1, fan_out)))

@@ -26,8 +26,8 @@ class HeadsConfig:
         log_std_bounds: of the policy before squashing.
     """
 
-    hidden: tuple[int, ...] = (256, 256)
-    value_ensemble: int = 4
+    hidden: tuple[int, ...] = (192, 192)
+    value_ensemble: int = 3
     bins: int = 101
     bins_range: float = 10.0
     goal_embedding_dim: int = 8

@@ -22,7 +22,7 @@ class WorldModelConfig:
         termination_hidden: widths of the hidden layers of the termination head.
     """
 
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: tuple[int, ...] = (192, 192)
     ensemble: int = 2
     context_dim: int = 0
     termination_hidden: tuple[int, ...] = (64,)

@@ -26,5 +26,5 @@ def mlp(params: MLPParams, inputs: Tensor) -> Tensor:
     for index, (weight, bias) in enumerate(zip(params.weights, params.biases, strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight)
         if index < last:
-            hidden = F.relu(F.layer_norm(hidden, hidden.shape[-1:]))
+            hidden = F.relu_(F.layer_norm(hidden, hidden.shape[-1:]))
     return hidden

@@ -45,8 +45,8 @@ class PlanConfig:
     """
 
     horizon: int = 3
-    samples: int = 64
-    policy_samples: int = 16
+    samples: int = 48
+    policy_samples: int = 8
     iterations: int = 3
     elites: int = 16
     temperature: float = 0.5

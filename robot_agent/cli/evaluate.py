@@ -1,0 +1,129 @@
+"""`robot-agent evaluate`: how good a run's agent is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import track
+from robot_agent.evaluation.statistics import mean_interval
+from robot_agent.run.folder import RunFolder
+from robot_agent.run.video import write_video
+
+from robot_agent.cli.body import body_factory
+from robot_agent.errors import RobotAgentError
+from robot_agent.evaluation.evaluate import evaluate
+from robot_agent.run.config import RunConfig
+from robot_agent.run.life import Life, choose_device
+from robot_agent.run.load import load_agent, load_config
+from robot_agent.types import BodySpec
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """Lives some episodes with the agent of a run and prints mean, standard deviation and 95 % interval.
+
+    Writes `evaluation.json`, an mp4 of an episode, and what the planner imagined against what happened.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """The run folder."""
+
+    episodes: int = 10
+    """How many episodes."""
+
+    learn: bool = False
+    """Go on learning meanwhile: the life of the run goes on for these episodes, and they are kept in its replay."""
+
+    seed: int | None = None
+    """Of the episodes; the run's own if not given. They never begin as an episode of the life did."""
+
+    world: str | None = None
+    """Another world of the same shape."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the mind lives."""
+
+    video: Annotated[bool, tyro.conf.arg(help_behavior_hint="(on)")] = True
+    """Render the first episode."""
+
+
+def parse(argv: Sequence[str]) -> EvaluateCommand:
+    """The command line as a config; raises SystemExit on flags that there are not."""
+    return tyro.cli(EvaluateCommand, args=list(argv), prog="robot-agent evaluate")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    command = parse(argv)
+    if command.episodes < 1:
+        raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
+    folder = RunFolder.open(command.run)
+    config = load_config(folder)
+    if command.world:
+        config = replace(config, world=command.world)
+    returns = _learn_on(command, config) if command.learn else None
+    record = evaluate_run(folder, config, command, returns)
+    low, high = record["interval_95"]
+    print(
+        f"return {record['return_mean']:.1f} ± {record['return_std']:.1f} over {record['episodes']} episodes, "
+        f"95 % interval {low:.1f} to {high:.1f} ({folder.path / 'evaluation.json'})"
+    )
+    return 0
+
+
+def _learn_on(command: EvaluateCommand, config: RunConfig) -> list[float]:
+    life = Life(command.run, replace(config, frames=sys.maxsize, minutes=None), body_factory(config), resume=True)
+    life.live(episodes=command.episodes)
+    return life.returns
+
+
+def evaluate_run(
+    folder: RunFolder, config: RunConfig, command: EvaluateCommand, learned: list[float] | None
+) -> dict[str, Any]:
+    """Evaluates and writes `evaluation.json`, `videos/evaluation.mp4` and `imagination.npz`."""
+    body = body_factory(config)()
+    agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), choose_device(command.device))
+    episodes = 1 if learned is not None else command.episodes
+    bar = iter(track(range(episodes), "evaluating", console=Console(stderr=True), disable=not sys.stderr.isatty()))
+    next(bar)
+    result = evaluate(
+        agent,
+        body,
+        episodes,
+        seed=config.seed if command.seed is None else command.seed,
+        render=command.video,
+        on_episode=lambda done, value: next(bar, None),
+    )
+    body.close()
+    returns = result.returns if learned is None else learned
+    video = None
+    if len(result.video):
+        video = folder.videos / "evaluation.mp4"
+        seconds = agent.spec.control_dt
+        write_video(video, result.video, fps=max(1, round(1 / seconds)))
+    if result.imagination is not None:
+        np.savez_compressed(folder.path / "imagination.npz", **vars(result.imagination))
+    record = {
+        "world": config.world,
+        "streams": list(config.streams),
+        "episodes": len(returns),
+        "returns": returns,
+        "return_mean": float(np.mean(returns)),
+        "return_std": float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0,
+        "interval_95": list(mean_interval(returns)),
+        "frames": checkpoint.state["frames"],
+        "learn": command.learn,
+        "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),
+        "decision_ms_p99": float(np.percentile(result.decision_ms, 99)),
+        "retrieval": result.retrieval,
+        "video": str(video.relative_to(folder.path)) if video else None,
+    }
+    folder.write_evaluation(record)
+    return record

@@ -1,0 +1,52 @@
+"""`robot-agent random`: what random actions score, for reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import robot_agent_sim
+import tyro
+from robot_agent.evaluation.statistics import mean_interval
+
+from robot_agent.agent import Agent
+from robot_agent.errors import RobotAgentError
+from robot_agent.evaluation.evaluate import evaluate
+from robot_agent.types import BodySpec
+
+
+@dataclass(frozen=True)
+class RandomCommand:
+    """The return of uniformly random actions: mean, standard deviation and 95 % interval."""
+
+    world: str
+    """A name that `robot-agent worlds` lists."""
+
+    episodes: int = 10
+    """How many episodes."""
+
+    seed: int = 0
+    """Of the episodes and the actions."""
+
+
+def parse(argv: Sequence[str]) -> RandomCommand:
+    """The command line as a config; raises SystemExit on flags that there are not."""
+    return tyro.cli(RandomCommand, args=list(argv), prog="robot-agent random")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    command = parse(argv)
+    if command.episodes < 1:
+        raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
+    body = robot_agent_sim.make(command.world)
+    # An agent that has not learned anything acts at random.
+    agent = Agent(BodySpec.from_env(body), seed=command.seed)
+    returns = evaluate(agent, body, command.episodes, seed=command.seed, render=False, measure_latent=False).returns
+    low, high = mean_interval(returns)
+    print(
+        f"{command.world}: return {np.mean(returns):.1f} ± {np.std(returns, ddof=min(1, len(returns) - 1)):.1f} over "
+        f"{command.episodes} episodes of random actions, 95 % interval {low:.1f} to {high:.1f}"
+    )
+    return 0

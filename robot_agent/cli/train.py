@@ -1,0 +1,125 @@
+"""`robot-agent train`: an agent starts from nothing, or goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from robot_agent.report import write_report
+from robot_agent.run.folder import RunFolder, read_yaml
+
+from robot_agent.cli.body import body_factory
+from robot_agent.cli.progress import LifeProgress
+from robot_agent.errors import RobotAgentError, RunError
+from robot_agent.run.config import RunConfig, default_config, from_tree
+from robot_agent.run.life import Life
+from robot_agent.run.load import load_config
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """Learns a world by living in it.
+
+    The run folder holds configuration, metrics, checkpoints, and every transition. Ctrl-C finishes the step, writes a
+    checkpoint, and says how to go on.
+    """
+
+    out: Path
+    """The run folder; with several seeds, the folder of their run folders."""
+
+    resume: bool = False
+    """Go on with the run in `--out` (`--resume FOLDER` does the same); a larger budget may be given."""
+
+    seeds: tuple[int, ...] = ()
+    """Several runs, one a seed, in `OUT/seed-N`; the report shows their mean and interval."""
+
+    config: Path | None = None
+    """A YAML file with any of the fields below; flags win over it."""
+
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+
+
+def parse(argv: Sequence[str]) -> TrainCommand:
+    """The command line as a config; raises SystemExit on flags that there are not."""
+    args = _resume_as_flag(list(argv))
+    base = _base_config(args)
+    return tyro.cli(
+        TrainCommand,
+        args=args,
+        prog="robot-agent train",
+        default=TrainCommand(out=tyro.MISSING, run=base),
+    )
+
+
+def _resume_as_flag(args: list[str]) -> list[str]:
+    """`--resume FOLDER` to `--resume --out FOLDER`."""
+    if "--resume" in args:
+        after = args.index("--resume") + 1
+        if after < len(args) and not args[after].startswith("-"):
+            args.insert(after, "--out")
+    return args
+
+
+def _base_config(args: Sequence[str]) -> RunConfig:
+    """What the flags change: the resumed run's configuration, or the defaults for the streams, with the YAML file."""
+    out = _value_of(args, "--out")
+    if "--resume" in args and out:
+        return load_config(RunFolder.open(Path(out[0])))
+    file = _value_of(args, "--config")
+    tree = read_yaml(Path(file[0])) if file else {}
+    streams = _value_of(args, "--streams") or tree.get("streams", ["proprio"])
+    return from_tree(default_config(tuple(streams)), tree)
+
+
+def _value_of(args: Sequence[str], flag: str) -> list[str]:
+    for index, arg in enumerate(args):
+        if arg.startswith(flag + "="):
+            return [arg.split("=", 1)[1]]
+        if arg == flag:
+            values = []
+            for value in args[index + 1 :]:
+                if value.startswith("-"):
+                    break
+                values.append(value)
+            return values
+    return []
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    command = parse(argv)
+    if command.seeds and command.resume:
+        raise RobotAgentError("--seeds starts several runs and --resume goes on with one: give one of them")
+    if not command.seeds:
+        return _train(command.out, command.run, command.resume)
+    folders = [command.out / f"seed-{seed}" for seed in command.seeds]
+    for folder in folders:
+        if (folder / "config.yaml").exists():
+            raise RunError(f"{folder} already holds a run: choose another --out")
+    for folder, seed in zip(folders, command.seeds, strict=True):
+        status = _train(folder, replace(command.run, seed=seed), resume=False)
+        if status:
+            return status
+    print(f"report: {write_report(folders, command.out / 'report.html')}")
+    return 0
+
+
+def _train(out: Path, config: RunConfig, resume: bool) -> int:
+    with LifeProgress(out.name, config.frames, config.minutes) as progress:
+        life = Life(out, config, body_factory(config), resume=resume, on_progress=progress.update)
+        print(f"{config.world} ({' + '.join(config.streams)}) on {life.device}, run folder {out}", file=sys.stderr)
+        summary = life.live()
+    mean = summary["return_last_5_mean"]
+    print(
+        f"{summary['status']}: {summary['frames']} frames in {summary['seconds']:.0f} s "
+        f"({summary['decisions_per_second']:.1f} decisions/s), {summary['updates']} updates, "
+        f"mean return of the last episodes {'unknown' if mean is None else f'{mean:.1f}'}"
+    )
+    if summary["status"] == "interrupted":
+        print(f"go on with: robot-agent train --resume {out}")
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""Experience that stays: every transition, on disk, readable by many."""

@@ -1,0 +1,182 @@
+"""Replay: the single store of experience. One writer a segment, any number of readers, addresses that stay for life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent.errors import ReplayError
+from robot_agent.memory.schema import row_dtype
+from robot_agent.memory.segment import SegmentReader, SegmentWriter, segment_folders
+from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, BodySpec, Observation, Transition
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """How experience is kept.
+
+    Attributes:
+        segment_megabytes: a segment that has grown beyond this ends with its episode, or at twice the size.
+    """
+
+    segment_megabytes: int = 256
+
+
+class Address(NamedTuple):
+    """Where a row is, for life."""
+
+    segment: int
+    index: int
+
+
+class ReplayWriter:
+    """Appends the transitions of one body; a new writer begins a new segment and leaves all others alone.
+
+    Args:
+        folder: of the replay.
+        spec: shapes of the body.
+        config: see `ReplayConfig`.
+        body_id: of the body.
+        agent_id: of the agent.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: BodySpec,
+        config: ReplayConfig | None = None,
+        body_id: str = "body",
+        agent_id: str = "agent",
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.config = config or ReplayConfig()
+        self.body_id = body_id
+        self.agent_id = agent_id
+        self.quarantined = 0
+        self._dtype = row_dtype(spec)
+        self._segment: SegmentWriter | None = None
+
+    def append(self, transition: Transition) -> Address:
+        """Keeps a transition; it is acknowledged when this returns.
+
+        One with a number that is not finite is kept for people and counted in `quarantined`, but never sampled.
+
+        Raises:
+            ReplayError: the disk is full, or the observation is not of this body.
+        """
+        segment = self._segment_for(transition)
+        row = self._row(transition.observation, transition, transition.step)
+        row["action"] = transition.action
+        row["reward"] = 0.0 if transition.reward is None else transition.reward
+        row["reward_known"] = transition.reward is not None
+        row["terminated"] = transition.terminated
+        row["truncated"] = transition.truncated
+        row["valid"] &= bool(np.isfinite(row["reward"]) and np.all(np.isfinite(row["action"])))
+        final = None
+        if transition.final_observation is not None:
+            final = self._row(transition.final_observation, transition, transition.step + 1)
+            final["is_final"] = True
+        index = segment.append(row)
+        if final is not None:
+            segment.append(final)
+        self.quarantined += int(not row["valid"] or (final is not None and not final["valid"]))
+        return Address(segment.number, index)
+
+    def close(self) -> None:
+        """Ends the segment and forces it to the disk."""
+        if self._segment:
+            self._segment.close()
+            self._segment = None
+
+    def _segment_for(self, transition: Transition) -> SegmentWriter:
+        if self._segment:
+            size = self._segment.rows * self._segment.row_bytes / 1e6 / self.config.segment_megabytes
+            if (size >= 1 and transition.step == 0) or size >= 2:
+                self.close()
+        if not self._segment:
+            self._segment = SegmentWriter(self.folder, self.spec, self.body_id, self.agent_id)
+        return self._segment
+
+    def _row(self, observation: Observation, transition: Transition, step: int) -> NDArray[np.void]:
+        row = np.zeros((), self._dtype)
+        try:
+            for name, _ in self.spec.cameras:
+                row[CAMERA_PREFIX + name] = observation[CAMERA_PREFIX + name]
+            vectors = (["proprio"] if self.spec.proprio_dim else []) + (list(GOAL_KEYS) if self.spec.goal_dim else [])
+            for key in vectors:
+                row[key] = observation[key]
+        except (KeyError, ValueError) as error:
+            raise ReplayError(f"the observation does not fit the body of this replay ({error})") from error
+        row["valid"] = transition.valid and all(bool(np.all(np.isfinite(row[key]))) for key in vectors)
+        row["episode"] = transition.episode
+        row["step"] = step
+        row["stamp"] = transition.stamp
+        row["dt"] = transition.dt
+        row["source"] = transition.source
+        row["weights_version"] = transition.weights_version
+        return row
+
+
+class Replay:
+    """Reads all segments of a folder, those of running writers included.
+
+    Args:
+        folder: of the replay; it may not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.segments: dict[int, SegmentReader] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Sees what was appended since.
+
+        Raises:
+            ReplayError: a segment is of another body than the first.
+        """
+        for number, path in segment_folders(self.folder):
+            if number not in self.segments:
+                segment = SegmentReader(path)
+                for first in self.segments.values():
+                    if first.dtype != segment.dtype:
+                        raise ReplayError(f"{path} is of a body of another shape than the other segments: move it away")
+                self.segments[number] = segment
+        for segment in self.segments.values():
+            segment.refresh()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all segments, final observations included."""
+        return sum(len(segment.rows) for segment in self.segments.values())
+
+    @property
+    def decisions(self) -> int:
+        """Actions that were taken."""
+        return sum(int(np.count_nonzero(~segment.rows["is_final"])) for segment in self.segments.values())
+
+    @property
+    def quarantined(self) -> int:
+        """Rows that are never learned from."""
+        return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())
+
+    @property
+    def next_episode(self) -> int:
+        """A number higher than that of every episode."""
+        return max((int(s.rows["episode"].max()) + 1 for s in self.segments.values() if len(s.rows)), default=0)
+
+    def read(self, address: Address) -> NDArray[np.void]:
+        """A copy of one row.
+
+        Raises:
+            ReplayError: there is no such row.
+        """
+        segment = self.segments.get(address.segment)
+        if segment is None or not 0 <= address.index < len(segment.rows):
+            raise ReplayError(f"no row at {address}: refresh the replay, or check the address")
+        return np.array(segment.rows[address.index])

@@ -1,0 +1,74 @@
+"""How a step of experience lies on disk: one fixed-size row, described beside the rows it describes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_agent.errors import ReplayError
+from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, BodySpec
+
+SCHEMA_VERSION = 1
+SCHEMA_FILE = "schema.json"
+ROWS_FILE = "rows.bin"
+COMMITTED = 0xA5
+
+
+def row_dtype(spec: BodySpec) -> np.dtype[np.void]:
+    """The row of a body.
+
+    The observation after an episode's last action is a row of its own with `is_final` set. `committed` is the last
+    byte: a row without it was torn by a crash.
+    """
+    observation: list[Any] = [(CAMERA_PREFIX + name, np.uint8, (*size, 3)) for name, size in spec.cameras]
+    observation.append(("proprio", np.float32, (spec.proprio_dim,)))
+    observation += [(key, np.float32, (spec.goal_dim,)) for key in GOAL_KEYS]
+    return np.dtype(
+        [
+            *observation,
+            ("action", np.float32, (spec.action_dim,)),
+            ("reward", np.float32),
+            ("reward_known", np.bool_),
+            ("terminated", np.bool_),
+            ("truncated", np.bool_),
+            ("is_final", np.bool_),
+            ("valid", np.bool_),
+            ("source", np.uint8),
+            ("episode", np.int64),
+            ("step", np.int64),
+            ("stamp", np.float64),
+            ("dt", np.float32),
+            ("weights_version", np.int64),
+            ("committed", np.uint8),
+        ]
+    )
+
+
+def write_schema(folder: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
+    """Describes a segment's rows."""
+    content = {"version": SCHEMA_VERSION, "body": asdict(spec), "body_id": body_id, "agent_id": agent_id}
+    (folder / SCHEMA_FILE).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_schema(folder: Path) -> tuple[BodySpec, str, str]:
+    """Body, body id and agent id of a segment.
+
+    Raises:
+        ReplayError: there is no schema, it is damaged, or it is of another version.
+    """
+    try:
+        content = json.loads((folder / SCHEMA_FILE).read_text())
+        version = content["version"]
+        body = content["body"]
+        body["cameras"] = tuple((name, tuple(size)) for name, size in body["cameras"])
+        spec = BodySpec(**body)
+        ids = str(content["body_id"]), str(content["agent_id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReplayError(f"{folder / SCHEMA_FILE} is missing or damaged ({error}): move the segment away") from error
+    if version != SCHEMA_VERSION:
+        raise ReplayError(f"{folder} has schema version {version}, expected {SCHEMA_VERSION}: convert or move it away")
+    return spec, *ids

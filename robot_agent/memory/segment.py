@@ -1,0 +1,100 @@
+"""A segment: a folder of rows that one writer appends to and anyone may read meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent.errors import ReplayError
+from robot_agent.memory.schema import COMMITTED, ROWS_FILE, read_schema, row_dtype, write_schema
+from robot_agent.types import BodySpec
+
+PREFIX = "segment-"
+
+
+def segment_folders(replay: Path) -> list[tuple[int, Path]]:
+    """Number and folder of each segment, in the order in which they were begun."""
+    if not replay.is_dir():
+        return []
+    found = [path for path in replay.iterdir() if path.name.startswith(PREFIX) and (path / ROWS_FILE).exists()]
+    return sorted((int(path.name.removeprefix(PREFIX)), path) for path in found)
+
+
+class SegmentWriter:
+    """Begins a segment and appends rows; a row whose `append` returned survives the death of the process.
+
+    Args:
+        replay: folder of all segments; the new one gets the next free number.
+        spec: shapes of the body.
+        body_id: of the body.
+        agent_id: of the agent that lives in it.
+    """
+
+    def __init__(self, replay: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
+        replay.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name.removeprefix(PREFIX)) for path in replay.glob(PREFIX + "*")]
+        self.number = max(taken, default=-1) + 1
+        while True:
+            self.folder = replay / f"{PREFIX}{self.number:06d}"
+            try:
+                self.folder.mkdir()
+                break
+            except FileExistsError:  # another writer was faster
+                self.number += 1
+        write_schema(self.folder, spec, body_id, agent_id)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = os.open(self.folder / ROWS_FILE, flags, 0o644)
+        self.row_bytes = row_dtype(spec).itemsize
+        self.rows = 0
+
+    def append(self, row: NDArray[np.void]) -> int:
+        """Appends one row and returns its index.
+
+        Raises:
+            ReplayError: the disk is full or gone; the rows before stay as they are.
+        """
+        row["committed"] = COMMITTED
+        data = row.tobytes()
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError as error:
+            os.ftruncate(self._file, self.rows * self.row_bytes)
+            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+            raise ReplayError(
+                f"cannot append to {self.folder}: {reason}; free some space and go on with --resume"
+            ) from error
+        self.rows += 1
+        return self.rows - 1
+
+    def close(self) -> None:
+        """Forces the rows to the disk."""
+        if self._file >= 0:
+            os.fsync(self._file)
+            os.close(self._file)
+            self._file = -1
+
+
+class SegmentReader:
+    """Maps the whole rows of a segment; `refresh` sees those that came since."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spec, self.body_id, self.agent_id = read_schema(folder)
+        self.dtype = row_dtype(self.spec)
+        self._path = folder / ROWS_FILE
+        self.rows: NDArray[np.void] = np.zeros(0, self.dtype)
+
+    def refresh(self) -> int:
+        """Maps what is there now and returns the number of rows; a torn last row is not one."""
+        count = os.stat(self._path).st_size // self.dtype.itemsize
+        known = len(self.rows)
+        if count > known:
+            rows = np.memmap(self._path, self.dtype, mode="r", shape=(count,))
+            torn = np.flatnonzero(rows["committed"][known:] != COMMITTED)
+            self.rows = rows[: known + int(torn[0])] if len(torn) else rows
+        return len(self.rows)

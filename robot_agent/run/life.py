@@ -1,0 +1,267 @@
+"""A life: the loop drives a body, the learner learns beside it, and the run folder keeps what came of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+from robot_agent.agent import Agent, AgentState
+from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
+from robot_agent.errors import RobotAgentError
+from robot_agent.evaluation.model_quality import latent_quality
+from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
+from robot_agent.loop import Loop
+from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.run.config import RunConfig, to_tree
+from robot_agent.run.folder import RunFolder
+from robot_agent.run.metrics import MetricsWriter
+from robot_agent.types import BodySpec, Transition
+
+MakeBody = Callable[[], gymnasium.Env[Any, Any]]
+RECENT_EPISODES = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a life stands, for displays."""
+
+    frames: int
+    seconds: float
+    episodes: int
+    last_return: float
+    updates: int
+    decisions_per_second: float
+
+
+def choose_device(name: str) -> str:
+    """`auto` to the device that is used.
+
+    Raises:
+        RobotAgentError: CUDA was asked for and is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RobotAgentError("device cuda was asked for but torch sees no GPU: use --device cpu or auto")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+class RewardFunctionOf:
+    """Builds a goal world in the learner's process and takes its `compute_reward`; picklable."""
+
+    def __init__(self, make_body: MakeBody) -> None:
+        self.make_body = make_body
+
+    def __call__(self) -> RewardFunction | None:
+        return getattr(self.make_body().unwrapped, "compute_reward", None)
+
+
+class _Recorder(Listener):
+    """Appends to replay, tells the learner, and writes a line of metrics an episode."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+
+    def on_step(self, transition: Transition, state: AgentState) -> None:
+        life = self.life
+        life.replay.append(transition)
+        life.decisions += 1
+        life.learner.advance(life.decisions)
+
+    def on_episode(self, summary: EpisodeSummary) -> None:
+        life = self.life
+        life.episodes += 1
+        life.returns.append(summary.episode_return)
+        life.metrics.episode(
+            {
+                "frames": life.frames,
+                "episode": summary.episode,
+                "episode_return": summary.episode_return,
+                "episode_length": summary.length,
+                "seconds": round(life.seconds, 3),
+                "updates": life.learner.updates,
+                "skipped_updates": life.learner.skipped_updates,
+                "plan_ms_p50": float(np.percentile(summary.decision_ms, 50)),
+                "plan_ms_p99": float(np.percentile(summary.decision_ms, 99)),
+                "quarantined": life.replay.quarantined,
+                **latent_quality(life.agent.mind, summary.transitions),
+            }
+        )
+        for record in life.learner.drain_metrics():
+            life.metrics.updates({**record, "seconds": round(life.seconds, 3), "frames": life.frames})
+
+
+class Life:
+    """One agent in one body, learning; owns the run folder while it lasts.
+
+    Args:
+        path: of the run folder.
+        config: of the run; ignored when resuming, where the folder's own is used but for the budget.
+        make_body: builds the body; picklable where hindsight needs its `compute_reward` in the learner's process.
+        resume: go on with the run that the folder holds.
+        on_progress: called after each decision.
+
+    Raises:
+        RunError: the folder holds a run and `resume` is False, or holds none and it is True.
+        CheckpointError: no checkpoint can be used, or it is of another body.
+        BodyError: the body's spaces are not what an agent can live in.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: RunConfig,
+        make_body: MakeBody,
+        resume: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.make_body = make_body
+        self.body = make_body()
+        self.spec = BodySpec.from_env(self.body)
+        self.config = config
+        self.on_progress = on_progress
+        self.device = choose_device(config.device)
+        self.folder = RunFolder.open(path) if resume else RunFolder.create(path)
+        if not resume:
+            self.folder.write_config(to_tree(config) | {"device": self.device})
+        before = Replay(self.folder.replay) if resume else None
+        self.decisions = before.decisions if before else 0
+        self.episodes = before.next_episode if before else 0
+        self.seconds_before = self._seconds_so_far() if resume else 0.0
+        self.returns: list[float] = []
+        self.largest_episodes = float("inf")
+        self.agent = Agent(self.spec, config.agent, config.seed, self.device)
+        self.replay = ReplayWriter(self.folder.replay, self.spec, config.replay)
+        self.metrics = MetricsWriter(self.folder)
+        self.learner = self._start_learner(resume)
+        self.started = time.perf_counter()
+        self.decisions_at_start = self.decisions
+        self.last_checkpoint = self.started
+        self.interrupted = False
+
+    @property
+    def frames(self) -> int:
+        """Simulator control frames lived, action repeat included."""
+        return self.decisions * self.spec.frames_per_step
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of the whole run, earlier parts included."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def live(self, episodes: float = float("inf")) -> dict[str, Any]:
+        """Lives until the budget is spent or the person interrupts; returns what `summary.json` holds.
+
+        Args:
+            episodes: a further budget, counted from now.
+        """
+        self.largest_episodes = episodes
+        driver = Driver(
+            Loop(self.agent, self.learner.weights),
+            {"agent": self.body},
+            [_Recorder(self)],
+            seed=self.config.seed,
+            first_episode=self.episodes,
+            keep_transitions=True,
+        )
+        try:
+            with self._interruptible():
+                driver.run(self._is_over)
+            self.checkpoint()
+        finally:
+            self.close()
+        return self._summarise()
+
+    def checkpoint(self) -> Path:
+        """Writes a checkpoint now."""
+        self.last_checkpoint = time.perf_counter()
+        return self.learner.checkpoint(self.decisions, {"frames": self.frames, "episodes": self.episodes})
+
+    def close(self) -> None:
+        """Ends the learner and closes all files."""
+        self.learner.close()
+        self.replay.close()
+        self.metrics.close()
+        self.body.close()
+
+    def _is_over(self, driver: Driver) -> bool:
+        if self.on_progress:
+            lived = self.decisions - self.decisions_at_start
+            rate = lived / max(time.perf_counter() - self.started, 1e-9)
+            last = self.returns[-1] if self.returns else float("nan")
+            self.on_progress(Progress(self.frames, self.seconds, self.episodes, last, self.learner.updates, rate))
+        if time.perf_counter() - self.last_checkpoint > self.config.checkpoint_minutes * 60:
+            self.checkpoint()
+        minutes = self.config.minutes
+        return (
+            self.interrupted
+            or len(self.returns) >= self.largest_episodes
+            or self.frames >= self.config.frames
+            or (minutes is not None and self.seconds >= minutes * 60)
+        )
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the life after the current step; a second Ctrl-C ends it at once."""
+
+        def interrupt(signum: int, frame: FrameType | None) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        if threading.current_thread() is threading.main_thread():
+            previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        else:
+            previous = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _start_learner(self, resume: bool) -> LearnerService:
+        reward_function = RewardFunctionOf(self.make_body) if self.spec.goal_dim else None
+        job = LearnerJob(
+            spec=self.spec,
+            mind=self.config.agent.mind,
+            online=self.config.online,
+            seed=self.config.seed,
+            run_folder=self.folder.path,
+            weights_path=self.folder.path / "weights.shared",
+            make_reward_function=reward_function,
+            resume=resume,
+            device=self.device,
+        )
+        return InlineLearnerService(job) if self.config.deterministic else ProcessLearnerService(job)
+
+    def _seconds_so_far(self) -> float:
+        records = self.folder.read_metrics()
+        return float(records[-1]["seconds"]) if records else 0.0
+
+    def _summarise(self) -> dict[str, Any]:
+        lived = time.perf_counter() - self.started
+        summary = {
+            "status": "interrupted" if self.interrupted else "finished",
+            "frames": self.frames,
+            "decisions": self.decisions,
+            "episodes": self.episodes,
+            "updates": self.learner.updates,
+            "skipped_updates": self.learner.skipped_updates,
+            "quarantined": self.replay.quarantined,
+            "seconds": round(self.seconds, 3),
+            "decisions_per_second": round((self.decisions - self.decisions_at_start) / max(lived, 1e-9), 2),
+            "return_last_5_mean": float(np.mean(self.returns[-RECENT_EPISODES:])) if self.returns else None,
+            "cores": os.cpu_count(),
+        }
+        self.folder.write_summary(summary)
+        return summary

@@ -1,0 +1,144 @@
+"""MPPI: what any back end of `plan` has to fulfil."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from robot_agent_kernels import PlanConfig, PlanState, PlanStatus, plan, rollout
+from robot_agent_kernels.mppi.plan import correlated, elite_weights
+
+from tests.kernels.builders import rollout_params
+
+CONFIG = PlanConfig(horizon=3, samples=64, policy_samples=8, iterations=4, elites=12)
+
+
+def start(robots: int = 2, seed: int = 1):
+    g = torch.Generator().manual_seed(seed)
+    z0 = torch.softmax(torch.randn(robots, 4, 2, generator=g, dtype=torch.float64), 1).flatten(1)
+    goal = torch.randn(robots, 3, generator=g, dtype=torch.float64)
+    context = torch.zeros(robots, 1, dtype=torch.float64)
+    state = PlanState(torch.zeros(robots, 3, 2, dtype=torch.float64), torch.ones(robots, dtype=torch.bool))
+    return z0, goal, context, state
+
+
+def make_plan(params=None, config=CONFIG, seed=7, proposals=None, deadline_ms=None, state=None, robots=2):
+    z0, goal, context, initial = start(robots)
+    params = params or rollout_params()
+    return plan(params, z0, goal, context, proposals, state or initial, config, seed, deadline_ms)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another():
+    assert torch.equal(make_plan().action, make_plan().action)
+    assert not torch.equal(make_plan().action, make_plan(seed=8).action)
+
+
+def test_shapes_bounds_and_status():
+    result = make_plan()
+    assert result.action.shape == (2, 2)
+    assert result.mean.shape == result.std.shape == (2, 3, 2)
+    assert result.value.shape == result.uncertainty.shape == result.status.shape == (2,)
+    assert (result.action.abs() <= 1).all()
+    assert (result.mean.abs() <= 1).all()
+    assert (result.std >= CONFIG.min_std).all()
+    assert (result.std <= CONFIG.max_std).all()
+    assert (result.status == PlanStatus.OK).all()
+    assert not result.state.fresh.any()
+
+
+def test_a_plan_beats_random_actions():
+    params = rollout_params(values=1)
+    z0, goal, context, _ = start()
+    result = make_plan(params, replace(CONFIG, iterations=8, min_std=0.01))
+    planned = rollout(params, z0, result.mean.unsqueeze(1), goal, context)[0][:, 0]
+    random = 2 * torch.rand(2, 500, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    returns = rollout(params, z0, random, goal, context)[0]
+    assert (planned > returns.quantile(0.98, dim=1)).all()
+
+
+def test_a_proposal_that_is_best_wins():
+    params = rollout_params(values=1)
+    z0, goal, context, _ = start()
+    g = torch.Generator().manual_seed(3)
+    many = 2 * torch.rand(2, 20_000, 3, 2, generator=g, dtype=torch.float64) - 1
+    returns = rollout(params, z0, many, goal, context)[0]
+    best = many[torch.arange(2), returns.argmax(1)].unsqueeze(1)
+    few = replace(CONFIG, samples=2, policy_samples=0, iterations=1, elites=1, min_std=1e-6)
+    result = make_plan(params, few, proposals=best)
+    torch.testing.assert_close(result.mean, best[:, 0])
+    torch.testing.assert_close(result.action, best[:, 0, 0], atol=1e-4, rtol=0)
+
+
+def test_the_next_plan_starts_from_the_last_one_shifted_by_a_step():
+    mean = torch.rand(2, 3, 2, dtype=torch.float64) - 0.5
+    only_mean = PlanConfig(samples=1, policy_samples=0, iterations=1, elites=1, max_std=1e-9, min_std=0.0)
+    kept = make_plan(config=only_mean, state=PlanState(mean, torch.tensor([False, True])))
+    torch.testing.assert_close(kept.mean[0, :2], mean[0, 1:])
+    torch.testing.assert_close(kept.mean[0, 2], torch.zeros(2, dtype=torch.float64), atol=1e-7, rtol=0)
+    torch.testing.assert_close(kept.mean[1], torch.zeros(3, 2, dtype=torch.float64), atol=1e-7, rtol=0)
+
+
+def test_refit_weights_against_a_case_by_hand():
+    # Standard deviation of (4, 2, 0) is sqrt(8/3); at temperature 1 the logits are 0, -2/s and -4/s.
+    s = (8 / 3) ** 0.5
+    logits = torch.tensor([0.0, -2 / s, -4 / s], dtype=torch.float64)
+    weights = elite_weights(torch.tensor([[4.0, 2.0, 0.0]], dtype=torch.float64), temperature=1.0)
+    torch.testing.assert_close(weights[0], torch.softmax(logits, 0), atol=1e-5, rtol=0)
+    shifted = elite_weights(torch.tensor([[400.0, 200.0, 0.0]], dtype=torch.float64), temperature=1.0)
+    torch.testing.assert_close(weights, shifted, atol=1e-5, rtol=0)
+
+
+def test_elites_that_are_not_finite_weigh_nothing():
+    weights = elite_weights(torch.tensor([[1.0, -torch.inf], [-torch.inf, -torch.inf]]), temperature=0.5)
+    torch.testing.assert_close(weights, torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+
+
+def test_a_deadline_ends_the_search_after_an_iteration_with_the_best_plan_so_far():
+    result = make_plan(deadline_ms=0.0)
+    assert result.iterations == 1
+    assert (result.status == PlanStatus.DEADLINE).all()
+    assert torch.isfinite(result.action).all()
+    assert make_plan(deadline_ms=1e6).iterations == CONFIG.iterations
+
+
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_give_a_status_and_a_zero_action(poison: float):
+    params = rollout_params()
+    params.dynamics.weights[0][:] = poison
+    result = make_plan(params)
+    assert (result.status == PlanStatus.NON_FINITE).all()
+    assert torch.equal(result.action, torch.zeros_like(result.action))
+    assert result.state.fresh.all()
+
+
+def test_one_robot_that_is_not_finite_leaves_the_other_alone():
+    params = rollout_params()
+    z0, goal, context, state = start()
+    z0[0] = torch.nan
+    result = plan(params, z0, goal, context, None, state, CONFIG, 7)
+    assert result.status.tolist() == [PlanStatus.NON_FINITE, PlanStatus.OK]
+    assert torch.isfinite(result.action).all()
+    assert result.action[1].abs().sum() > 0
+
+
+def test_a_proposal_that_is_not_finite_never_wins():
+    proposals = torch.full((2, 1, 3, 2), torch.nan, dtype=torch.float64)
+    result = make_plan(proposals=proposals)
+    assert (result.status == PlanStatus.OK).all()
+    assert torch.isfinite(result.mean).all()
+
+
+def test_pessimism_chooses_plans_that_the_heads_agree_on():
+    bold = make_plan(config=replace(CONFIG, uncertainty_coefficient=0.0, iterations=6))
+    careful = make_plan(config=replace(CONFIG, uncertainty_coefficient=-50.0, iterations=6))
+    curious = make_plan(config=replace(CONFIG, uncertainty_coefficient=50.0, iterations=6))
+    assert (careful.uncertainty < bold.uncertainty).all()
+    assert (curious.uncertainty > bold.uncertainty).all()
+
+
+def test_correlated_noise_keeps_its_variance_and_has_the_correlation_asked_for():
+    noise = correlated(torch.randn(20_000, 4, 1, generator=torch.Generator().manual_seed(0)), 0.7)
+    torch.testing.assert_close(noise.std(0), torch.ones(4, 1), atol=0.02, rtol=0)
+    first, second = noise[:, 1, 0], noise[:, 2, 0]
+    assert abs(float((first * second).mean()) - 0.7) < 0.03
