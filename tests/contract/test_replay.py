@@ -1,0 +1,166 @@
+"""The contract of replay: acknowledged rows stay, addresses stay, many may read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robot_agent.errors import ReplayError
+from robot_agent.memory.replay import Address, Replay, ReplayConfig, ReplayWriter
+from robot_agent.memory.schema import SCHEMA_FILE, row_dtype
+from robot_agent.memory.segment import PREFIX
+from robot_agent.types import BodySpec, Source
+from tests.transitions import SPEC, episode
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path):
+    writer = ReplayWriter(tmp_path, SPEC, body_id="left", agent_id="a1")
+    steps = [
+        replace(step, stamp=123.5, dt=0.02, source=Source.HUMAN, weights_version=9, reward=None)
+        for step in episode(3, 4)
+    ]
+    addresses = [writer.append(step) for step in steps]
+    replay = Replay(tmp_path)
+    for step, address in zip(steps, addresses, strict=True):
+        row = replay.read(address)
+        np.testing.assert_array_equal(row["camera/main"], step.observation["camera/main"])
+        np.testing.assert_array_equal(row["proprio"], step.observation["proprio"])
+        assert (row["episode"], row["step"], row["stamp"], row["source"]) == (3, step.step, 123.5, Source.HUMAN)
+        assert row["dt"] == np.float32(0.02)
+        assert row["weights_version"] == 9
+        assert not row["reward_known"]
+        assert row["valid"]
+    final = replay.read(Address(addresses[-1].segment, addresses[-1].index + 1))
+    assert final["is_final"]
+    assert final["proprio"].tolist() == [3, 4]
+    assert (replay.segments[0].body_id, replay.segments[0].agent_id) == ("left", "a1")
+
+
+def test_addresses_stay_when_more_is_written_and_when_another_writer_begins(tmp_path: Path):
+    first = ReplayWriter(tmp_path, SPEC)
+    address = first.append(episode(0, 2)[0])
+    before = Replay(tmp_path).read(address)
+    second = ReplayWriter(tmp_path, SPEC)  # the first one never closed: it crashed
+    other = second.append(episode(1, 2)[0])
+    assert other.segment != address.segment
+    assert Replay(tmp_path).read(address) == before
+
+
+def test_a_reader_sees_what_a_writer_appends_meanwhile(tmp_path: Path):
+    replay = Replay(tmp_path)
+    writer = ReplayWriter(tmp_path, SPEC)
+    for count, step in enumerate(episode(0, 5), start=1):
+        writer.append(step)
+        replay.refresh()
+        assert replay.decisions == count
+    assert replay.rows == 6  # and the final observation
+    assert replay.next_episode == 1
+
+
+def test_two_writers_at_once_do_not_mix(tmp_path: Path):
+    writers = [ReplayWriter(tmp_path, SPEC, agent_id=name) for name in "ab"]
+    for left, right in zip(episode(0, 6), episode(1, 6), strict=True):
+        writers[0].append(left)
+        writers[1].append(right)
+    replay = Replay(tmp_path)
+    assert replay.decisions == 12
+    for segment in replay.segments.values():
+        assert len(set(segment.rows["episode"])) == 1
+
+
+def test_a_row_that_is_not_finite_is_kept_counted_and_invalid(tmp_path: Path):
+    writer = ReplayWriter(tmp_path, SPEC)
+    good = episode(0, 3)[0]
+    observation = dict(good.observation, proprio=np.array([np.nan, 0], np.float32))
+    writer.append(good)
+    writer.append(replace(good, observation=observation))
+    writer.append(replace(good, reward=float("inf")))
+    writer.append(replace(good, action=np.array([np.nan], np.float32)))
+    writer.append(replace(good, valid=False))
+    assert writer.quarantined == 4
+    replay = Replay(tmp_path)
+    assert replay.quarantined == 4
+    assert [bool(valid) for valid in replay.segments[0].rows["valid"]] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("lost", [1, 7, 100])
+def test_a_torn_tail_is_not_a_row(tmp_path: Path, lost: int):
+    writer = ReplayWriter(tmp_path, SPEC)
+    for step in episode(0, 5, ended=False):
+        writer.append(step)
+    rows = next(tmp_path.glob(PREFIX + "*")) / "rows.bin"
+    with rows.open("r+b") as file:
+        file.truncate(rows.stat().st_size - lost)
+    assert Replay(tmp_path).decisions == 4 - (lost - 1) // row_dtype(SPEC).itemsize
+
+
+def test_a_row_of_zeros_left_by_a_power_cut_is_not_a_row(tmp_path: Path):
+    writer = ReplayWriter(tmp_path, SPEC)
+    for step in episode(0, 3, ended=False):
+        writer.append(step)
+    rows = next(tmp_path.glob(PREFIX + "*")) / "rows.bin"
+    with rows.open("ab") as file:
+        file.write(bytes(2 * row_dtype(SPEC).itemsize))
+    assert Replay(tmp_path).decisions == 3
+
+
+def test_segments_end_with_an_episode_once_they_are_large(tmp_path: Path):
+    small = BodySpec(cameras=(("main", (256, 256)),), proprio_dim=0, action_dim=1)
+    frame = {"camera/main": np.zeros((256, 256, 3), np.uint8)}
+    writer = ReplayWriter(tmp_path, small, ReplayConfig(segment_megabytes=1))
+    for number in range(2):
+        for step in episode(number, 7):
+            final = frame if step.final_observation else None
+            writer.append(replace(step, observation=frame, final_observation=final))
+    replay = Replay(tmp_path)
+    assert len(replay.segments) == 2
+    assert [set(segment.rows["episode"]) for segment in replay.segments.values()] == [{0}, {1}]
+
+
+def test_an_episode_without_end_is_cut_at_twice_the_size(tmp_path: Path):
+    small = BodySpec(cameras=(("main", (256, 256)),), proprio_dim=0, action_dim=1)
+    frame = {"camera/main": np.zeros((256, 256, 3), np.uint8)}
+    writer = ReplayWriter(tmp_path, small, ReplayConfig(segment_megabytes=1))
+    for step in episode(0, 25, ended=False):
+        writer.append(replace(step, observation=frame))
+    assert len(Replay(tmp_path).segments) >= 2
+
+
+def test_a_full_disk_is_one_sentence_and_harms_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    writer = ReplayWriter(tmp_path, SPEC)
+    steps = episode(0, 5, ended=False)
+    writer.append(steps[0])
+    real = __import__("os").write
+    calls = []
+
+    def half_then_full(descriptor: int, data: bytes) -> int:
+        calls.append(len(data))
+        if len(calls) == 1:
+            return real(descriptor, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("robot_agent.memory.segment.os.write", half_then_full)
+    with pytest.raises(ReplayError, match="the disk is full"):
+        writer.append(steps[1])
+    monkeypatch.undo()
+    assert Replay(tmp_path).decisions == 1
+    writer.append(steps[1])
+    assert Replay(tmp_path).decisions == 2
+
+
+def test_another_body_and_another_schema_are_refused(tmp_path: Path):
+    ReplayWriter(tmp_path, SPEC).append(episode(0, 2)[0])
+    with pytest.raises(ReplayError, match="does not fit"):
+        ReplayWriter(tmp_path, SPEC).append(replace(episode(0, 2)[0], observation={"proprio": np.zeros(5)}))
+    schema = next(tmp_path.glob(PREFIX + "*")) / SCHEMA_FILE
+    schema.write_text(schema.read_text().replace('"version": 1', '"version": 99'))
+    with pytest.raises(ReplayError, match="version 99"):
+        Replay(tmp_path)
+
+
+def test_a_row_that_is_not_there(tmp_path: Path):
+    with pytest.raises(ReplayError, match="no row"):
+        Replay(tmp_path).read(Address(0, 0))

@@ -1,0 +1,95 @@
+"""The contract of a weight store: versions count up, a set is seen whole, nobody waits."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from robot_agent.errors import RobotAgentError
+from robot_agent.learning.weight_store import LocalWeightStore, SharedMemoryWeightStore, WeightStore
+
+
+@pytest.fixture(params=["local", "shared"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> WeightStore:
+    return LocalWeightStore() if request.param == "local" else SharedMemoryWeightStore(tmp_path / "weights")
+
+
+def weights(value: float) -> dict[str, torch.Tensor]:
+    return {
+        "matrix": torch.full((3, 4), value),
+        "empty": torch.zeros(0),
+        "count": torch.tensor(value, dtype=torch.float64),
+        "flag": torch.tensor(value > 1),
+    }
+
+
+def test_nothing_before_the_first_publication(store: WeightStore):
+    assert store.latest() is None
+
+
+def test_the_newest_set_comes_back_exactly(store: WeightStore):
+    assert store.publish(weights(1.0)) == 1
+    assert store.publish(weights(2.5)) == 2
+    version, got = store.latest() or (0, {})
+    assert version == 2
+    for name, tensor in weights(2.5).items():
+        assert got[name].dtype == tensor.dtype
+        assert torch.equal(got[name], tensor)
+
+
+def test_nothing_newer_is_none(store: WeightStore):
+    store.publish(weights(1.0))
+    assert store.latest(newer_than=1) is None
+    assert store.latest(newer_than=0) is not None
+
+
+def test_what_was_published_is_a_copy(store: WeightStore):
+    mine = weights(1.0)
+    store.publish(mine)
+    mine["matrix"].fill_(7)
+    version, got = store.latest() or (0, {})
+    assert (got["matrix"] == 1).all()
+
+
+def test_shared_weights_of_another_shape_are_refused(tmp_path: Path):
+    store = SharedMemoryWeightStore(tmp_path / "weights")
+    store.publish(weights(1.0))
+    with pytest.raises(RobotAgentError, match="first publication"):
+        store.publish({**weights(1.0), "matrix": torch.zeros(9)})
+    with pytest.raises(RobotAgentError, match="other weights"):
+        store.publish({"matrix": torch.zeros(3, 4)})
+    assert (store.latest() or (0, {}))[0] == 1
+
+
+def publish_forever(path: Path, stop) -> None:
+    store = SharedMemoryWeightStore(path)
+    version = 0
+    while not stop.is_set():
+        version += 1
+        store.publish({"a": torch.full((50_000,), float(version)), "b": torch.full((50_000,), float(version))})
+
+
+def test_a_reader_in_another_process_never_sees_a_mixture(tmp_path: Path):
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    writer = context.Process(target=publish_forever, args=(tmp_path / "weights", stop), daemon=True)
+    writer.start()
+    store = SharedMemoryWeightStore(tmp_path / "weights")
+    seen, last = 0, 0
+    deadline = time.monotonic() + 60
+    try:
+        while seen < 200 and time.monotonic() < deadline:
+            newer = store.latest(newer_than=last)
+            if newer is None:
+                continue
+            last, got = newer
+            assert got["a"].min() == got["a"].max() == got["b"].min() == got["b"].max() == last
+            seen += 1
+    finally:
+        stop.set()
+        writer.join(20)
+    assert seen == 200
