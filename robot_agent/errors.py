@@ -16,7 +16,7 @@ class CheckpointError(RobotAgentError):
 
 
 class BodyError(RobotAgentError):
-    """A body's spaces are not what the agent can live in."""
+    """There is no such world, or its spaces are not what the agent can live in."""
 
 
 class RunError(RobotAgentError):

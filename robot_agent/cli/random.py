@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import robot_agent_sim
 import tyro
 from robot_agent.evaluation.statistics import mean_interval
 
 from robot_agent.agent import Agent
+from robot_agent.cli.body import make_body
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.types import BodySpec
@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     command = parse(argv)
     if command.episodes < 1:
         raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
-    body = robot_agent_sim.make(command.world)
+    body = make_body(command.world)
     # An agent that has not learned anything acts at random.
     agent = Agent(BodySpec.from_env(body), seed=command.seed)
     returns = evaluate(agent, body, command.episodes, seed=command.seed, render=False, measure_latent=False).returns

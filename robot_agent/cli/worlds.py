@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import robot_agent_sim
 import tyro
 
+from robot_agent.errors import BodyError
+
 
 @dataclass(frozen=True)
 class WorldsCommand:
@@ -27,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     command = parse(argv)
     worlds = [world for world in robot_agent_sim.list_worlds() if command.filter in world.name]
     if not worlds:
-        raise robot_agent_sim.UnknownWorldError(f"no world's name contains {command.filter!r}: leave the filter out")
+        raise BodyError(f"no world's name contains {command.filter!r}: leave the filter out")
     width = max(len(world.name) for world in worlds)
     for world in worlds:
         print(f"{world.name:<{width}}  {'+'.join(world.streams):<15}  {world.description}")

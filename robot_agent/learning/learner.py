@@ -74,10 +74,12 @@ class Learner:
         """One update of every module.
 
         Returns:
-            losses and gauges by name, scalars still on the device. A batch whose loss is not finite changes nothing
-            and is reported as `skipped` = 1.
+            losses and gauges by name, scalars still on the device. A batch that is not finite, or whose loss is not,
+            changes nothing and is reported as `skipped` = 1.
         """
         mind, config = self.mind, self.config
+        if not batch.is_finite():
+            return self._skip()
         batch = self._augmented(batch)
         mind.encoder.normaliser.update(batch.proprio[:, 0])
         mind.goal_encoder.normaliser.update(batch.goal)
@@ -100,8 +102,7 @@ class Learner:
             )
         world = world_losses(mind, target_latents, targets, goal, batch, config.losses)
         if not torch.isfinite(world.total):
-            self.skipped_updates += 1
-            return {"skipped": torch.ones(())}
+            return self._skip()
         self.optimiser.zero_grad()
         world.total.backward()
         gradient_norm = nn.utils.clip_grad_norm_(
@@ -139,6 +140,10 @@ class Learner:
             "value_scale": self.value_scale.clone(),
             "gradient_norm": gradient_norm,
         }
+
+    def _skip(self) -> dict[str, Tensor]:
+        self.skipped_updates += 1
+        return {"skipped": torch.ones(())}
 
     def _augmented(self, batch: LearningBatch) -> LearningBatch:
         pixels = self.mind.config.encoder.shift_pixels

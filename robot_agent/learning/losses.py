@@ -58,6 +58,11 @@ class LearningBatch:
     terminated: Tensor
     goal: Tensor
 
+    def is_finite(self) -> bool:
+        """Whether every number is; one that is not would poison the running normalisers for good."""
+        numbers = (self.proprio, self.actions, self.rewards, self.goal)
+        return all(bool(torch.isfinite(tensor).all()) for tensor in numbers)
+
 
 @dataclass(frozen=True)
 class WorldLosses:

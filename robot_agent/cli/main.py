@@ -1,0 +1,83 @@
+"""`robot-agent`: finds the command and imports only what it needs."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "train": "an agent learns a world from nothing, or goes on",
+    "evaluate": "how good a run's agent is: mean, standard deviation, 95 % interval, a video",
+    "report": "one HTML page about one run or several",
+    "worlds": "every world that can be named",
+    "random": "what random actions score, for reference",
+    "replay-dump": "what a run kept, and the batches that its learner had to skip",
+    "doctor": "what works on this machine, and what to install",
+}
+
+
+def usage() -> str:
+    """The page that `robot-agent --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: robot-agent COMMAND [options]   (COMMAND --help tells its options)",
+            "",
+            "An embodied agent that never stops learning.",
+            "",
+            *lines,
+            "",
+            "  --debug  show the whole traceback of an error",
+            "",
+            "A first try: robot-agent train --world dmc/cartpole-swingup --minutes 5 --out runs/first",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Returns:
+        its exit status; 2 for an error that a person can mend, told in one line on stderr; 130 for an interrupt.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args
+    args = [arg for arg in args if arg != "--debug"]
+    if not args or args[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    name, *rest = args
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=2) or list(COMMANDS)
+        return _fail(f"unknown command {name!r}, did you mean {' or '.join(near)}?")
+    warnings.showwarning = _show_warning
+    try:
+        return import_module(f"robot_agent.cli.{name.replace('-', '_')}").run(rest)
+    except KeyboardInterrupt:
+        return _fail("interrupted", status=130)
+    except BrokenPipeError:
+        return 0  # the reader of our output has seen enough
+    except Exception as error:
+        from robot_agent.errors import RobotAgentError
+
+        if debug or not isinstance(error, RobotAgentError):
+            raise
+        return _fail(str(error))
+
+
+def _fail(sentence: str, status: int = 2) -> int:
+    print(f"robot-agent: error: {' '.join(sentence.split())}", file=sys.stderr)
+    return status
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    if issubclass(category, UserWarning):
+        print(f"robot-agent: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The agent: decisions from observations, and what it does when something is not finite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from robot_agent.agent import Agent
+from robot_agent.errors import BodyError
+from robot_agent.types import BodySpec, Source
+from tests.small import AGENT
+
+SPEC = BodySpec(cameras=(("main", (16, 16)),), proprio_dim=3, action_dim=2)
+
+
+def observation(value: float = 0.5, pixel: int = 100) -> dict[str, np.ndarray]:
+    return {"camera/main": np.full((16, 16, 3), pixel, np.uint8), "proprio": np.full(3, value, np.float32)}
+
+
+def learned_agent(seed: int = 0) -> Agent:
+    agent = Agent(SPEC, AGENT, seed)
+    generator = torch.Generator().manual_seed(seed)
+    weights = {name: tensor.clone() for name, tensor in agent.mind.state_dict().items()}
+    for name, _ in agent.mind.named_parameters():
+        weights[name] += 0.1 * torch.randn(weights[name].shape, generator=generator)
+    agent.load_weights(weights, version=1)
+    return agent
+
+
+def test_it_acts_at_random_until_it_has_learned_and_plans_then():
+    agent = Agent(SPEC, AGENT)
+    _, state = agent.act({"agent": observation()}, agent.initial_state())
+    assert state.decision is not None
+    assert state.decision.source == (Source.RANDOM,)
+    _, state = learned_agent().act({"agent": observation()}, agent.initial_state())
+    assert state.decision is not None
+    assert state.decision.source == (Source.PLAN,)
+
+
+def test_a_decision_can_be_repeated():
+    agent = learned_agent()
+    state = agent.initial_state(episode=5)
+    first, _ = agent.act({"agent": observation()}, state)
+    again, _ = agent.act({"agent": observation()}, state)
+    other, _ = agent.act({"agent": observation()}, agent.initial_state(episode=6))
+    np.testing.assert_array_equal(first["agent"], again["agent"])
+    assert not np.array_equal(first["agent"], other["agent"])
+
+
+def test_acting_leaves_the_state_it_was_given_alone():
+    agent = learned_agent()
+    state = agent.initial_state()
+    _, later = agent.act({"agent": observation()}, state)
+    assert state.step.tolist() == [0]
+    assert later.step.tolist() == [1]
+    assert state.plan.fresh.all()
+    assert (state.frames["main"] == 0).all()
+
+
+def test_frames_are_stacked_and_an_episode_begins_with_its_first_frame():
+    agent = learned_agent()
+    _, state = agent.act({"agent": observation(pixel=10)}, agent.initial_state())
+    assert state.frames["main"][0, :, 0, 0, 0].tolist() == [10, 10, 10]
+    _, state = agent.act({"agent": observation(pixel=20)}, state)
+    assert state.frames["main"][0, :, 0, 0, 0].tolist() == [10, 10, 20]
+    _, state = agent.act({"agent": observation(pixel=30)}, agent.begin_episode(state, "agent", 1))
+    assert state.frames["main"][0, :, 0, 0, 0].tolist() == [30, 30, 30]
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_an_observation_that_is_not_finite_repeats_the_last_safe_action(poison: float):
+    agent = learned_agent()
+    safe, state = agent.act({"agent": observation()}, agent.initial_state())
+    acted, state = agent.act({"agent": observation(poison)}, state)
+    np.testing.assert_array_equal(acted["agent"], safe["agent"])
+    assert state.decision is not None
+    assert state.decision.fallback.tolist() == [True]
+    _, state = agent.act({"agent": observation()}, state)
+    assert state.decision is not None
+    assert state.decision.fallback.tolist() == [False]
+
+
+def test_weights_that_are_not_finite_repeat_the_last_safe_action():
+    agent = learned_agent()
+    safe, state = agent.act({"agent": observation()}, agent.initial_state())
+    agent.mind.world_model.dynamics.weights[0].fill_(torch.nan)
+    acted, _ = agent.act({"agent": observation()}, state)
+    np.testing.assert_array_equal(acted["agent"], safe["agent"])
+
+
+def test_several_robots_are_decided_for_at_once_and_one_may_fail():
+    agent = learned_agent()
+    state = agent.initial_state(("a", "b"))
+    actions, state = agent.act({"a": observation(np.nan), "b": observation()}, state)
+    assert set(actions) == {"a", "b"}
+    assert (actions["a"] == 0).all()
+    assert np.isfinite(actions["b"]).all()
+    assert state.decision is not None
+    assert state.decision.fallback.tolist() == [True, False]
+
+
+def test_without_exploration_the_action_is_the_mean_of_the_best_plans():
+    agent = learned_agent()
+    _, state = agent.act({"agent": observation()}, agent.initial_state(), explore=False)
+    torch.testing.assert_close(torch.from_numpy(state.action), state.plan.mean[:, 0])
+
+
+def test_shapes_that_do_not_fit_are_one_sentence():
+    agent = learned_agent()
+    with pytest.raises(BodyError, match="proprio has shape"):
+        agent.act({"agent": {**observation(), "proprio": np.zeros(9, np.float32)}}, agent.initial_state())
+    with pytest.raises(BodyError, match="camera main"):
+        agent.act({"agent": {**observation(), "camera/main": np.zeros((8, 8, 3), np.uint8)}}, agent.initial_state())
+    with pytest.raises(BodyError, match="do not fit this body"):
+        agent.load_weights(Agent(replace(SPEC, proprio_dim=5), AGENT).mind.state_dict(), 1)
