@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import tyro
-from robot_agent.evaluation.statistics import mean_interval
 
 from robot_agent.agent import Agent
 from robot_agent.cli.body import make_body
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
+from robot_agent.evaluation.statistics import mean_interval
 from robot_agent.types import BodySpec
 
 

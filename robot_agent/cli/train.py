@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from robot_agent.report import write_report
-from robot_agent.run.folder import RunFolder, read_yaml
 
 from robot_agent.cli.body import body_factory
 from robot_agent.cli.progress import LifeProgress
 from robot_agent.errors import RobotAgentError, RunError
+from robot_agent.report import write_report
 from robot_agent.run.config import RunConfig, default_config, from_tree
+from robot_agent.run.folder import RunFolder, read_yaml
 from robot_agent.run.life import Life
 from robot_agent.run.load import load_config
 

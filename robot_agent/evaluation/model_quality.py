@@ -60,7 +60,7 @@ def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32],
         steps: how far ahead.
 
     Returns:
-        one number a distance; NaN where the episode is too short.
+        one number a distance; NaN where the episode is too short. Latents that are not finite are left out.
     """
     device = latents.device
     moves = torch.from_numpy(np.ascontiguousarray(actions)).to(device)
@@ -73,9 +73,10 @@ def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32],
             continue
         context = latents.new_zeros(starts, mind.config.world_model.context_dim)
         predicted = mind.world_model.heads(predicted[:starts], moves[ahead - 1 : ahead - 1 + starts], context).mean(0)
-        error = (predicted - latents[ahead:]).square().sum(-1).mean()
-        still = (latents[:starts] - latents[ahead:]).square().sum(-1).mean()
-        errors.append(float(error / still.clamp_min(1e-12)))
+        error = (predicted - latents[ahead:]).square().sum(-1)
+        still = (latents[:starts] - latents[ahead:]).square().sum(-1)
+        finite = torch.isfinite(error) & torch.isfinite(still)
+        errors.append(float(error[finite].mean() / still[finite].mean().clamp_min(1e-12)))
     return errors
 
 
@@ -85,7 +86,8 @@ def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float
     actions = np.stack([step.action for step in episode])[: len(latents) - 1]
     errors = prediction_errors(mind, latents, actions)
     record = {f"model_error_{ahead}": error for ahead, error in enumerate(errors, start=1)}
-    return record | {"latent_rank": effective_rank(latents)}
+    finite = torch.isfinite(latents).all(1)
+    return record | {"latent_rank": effective_rank(latents[finite]) if finite.any() else float("nan")}
 
 
 def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: int = 20) -> dict[str, float]:

@@ -67,9 +67,7 @@ class RunFolder:
         """
         folder = cls(path)
         if not folder._config.is_file():
-            raise RunError(
-                f"{path} is not a run folder: expected a config.yaml: `robot-agent train --out` makes one"
-            )
+            raise RunError(f"{path} is not a run folder: expected a config.yaml: `robot-agent train --out` makes one")
         return folder
 
     def write_config(self, config: Mapping[str, Any]) -> None:

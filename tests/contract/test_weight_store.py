@@ -51,7 +51,7 @@ def test_what_was_published_is_a_copy(store: WeightStore):
     mine = weights(1.0)
     store.publish(mine)
     mine["matrix"].fill_(7)
-    version, got = store.latest() or (0, {})
+    _, got = store.latest() or (0, {})
     assert (got["matrix"] == 1).all()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from robot_agent_kernels import MLPParams, RolloutParams
 
 
 def mlp_params(widths: tuple[int, ...], ensemble: int, generator: torch.Generator, dtype=torch.float64) -> MLPParams:
     """Weights of the scale that training starts from."""
-    pairs = list(zip(widths[:-1], widths[1:], strict=True))
+    pairs = list(itertools.pairwise(widths))
     return MLPParams(
         tuple(torch.randn(ensemble, a, b, generator=generator, dtype=dtype) / a**0.5 for a, b in pairs),
         tuple(0.1 * torch.randn(ensemble, 1, b, generator=generator, dtype=dtype) for _, b in pairs),
