@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from robot_agent.cli.body import body_factory
 from robot_agent.errors import RobotAgentError
@@ -91,16 +91,16 @@ def evaluate_run(
     body = body_factory(config)()
     agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), choose_device(command.device))
     episodes = 1 if learned is not None else command.episodes
-    bar = iter(track(range(episodes), "evaluating", console=Console(stderr=True), disable=not sys.stderr.isatty()))
-    next(bar)
-    result = evaluate(
-        agent,
-        body,
-        episodes,
-        seed=config.seed if command.seed is None else command.seed,
-        render=command.video,
-        on_episode=lambda done, value: next(bar, None),
-    )
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("evaluating", total=episodes)
+        result = evaluate(
+            agent,
+            body,
+            episodes,
+            seed=config.seed if command.seed is None else command.seed,
+            render=command.video,
+            on_episode=lambda done: bar.update(task, completed=done),
+        )
     body.close()
     returns = result.returns if learned is None else learned
     video = None

@@ -67,7 +67,7 @@ class Evaluation:
 class _Recorder(Listener):
     """Keeps the first episode's frames and all episodes' returns and states."""
 
-    def __init__(self, body: gymnasium.Env, render: bool, on_episode: Callable[[int, float], None] | None) -> None:
+    def __init__(self, body: gymnasium.Env, render: bool, on_episode: Callable[[int], None] | None) -> None:
         self.body = body
         self.render = render and body.render_mode == "rgb_array"
         self.report = on_episode
@@ -81,7 +81,7 @@ class _Recorder(Listener):
     def on_episode(self, summary: EpisodeSummary) -> None:
         self.summaries.append(summary)
         if self.report:
-            self.report(len(self.summaries), summary.episode_return)
+            self.report(len(self.summaries))
 
 
 def evaluate(
@@ -91,7 +91,7 @@ def evaluate(
     seed: int = 0,
     render: bool = True,
     measure_latent: bool = True,
-    on_episode: Callable[[int, float], None] | None = None,
+    on_episode: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Lives `episodes` episodes and measures them.
 
@@ -102,7 +102,7 @@ def evaluate(
         seed: the run's seed; the episodes' seeds are derived from it and differ from those of the life.
         render: record a video and the imagination strip of the first episode.
         measure_latent: compare the latent's neighbours with the simulator's true state, where it tells it.
-        on_episode: called with the number of episodes done and the return of the last.
+        on_episode: called with the number of episodes done.
     """
     recorder = _Recorder(body, render, on_episode)
     driver = Driver(
@@ -126,10 +126,11 @@ def evaluate(
 
 def _retrieval(agent: Agent, summaries: Sequence[EpisodeSummary], largest: int = 2000) -> dict[str, float]:
     # `info` is read after the step: it belongs to the observation after the action.
-    kept, states = [], []
+    kept: list[torch.Tensor] = []
+    states: list[NDArray[np.float64]] = []
     for summary in summaries:
         steps = summary.transitions
-        if "state" not in steps[0].info or sum(len(part) for part in states) > largest:
+        if "state" not in steps[0].info or sum(map(len, states)) > largest:
             continue
         kept.append(encode_episode(agent.mind, observations_of(steps))[1 : len(steps) + 1])
         states.append(np.stack([np.asarray(step.info["state"], np.float64) for step in steps])[: len(kept[-1])])

@@ -16,7 +16,7 @@ PREFIX = "batch-"
 def dump_batch(folder: Path, attempt: int, batch: SequenceBatch) -> Path:
     """Writes the batch of an update that was skipped to `folder/batch-<attempt>.npz`."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)
         if field.name == "cameras":
@@ -24,7 +24,7 @@ def dump_batch(folder: Path, attempt: int, batch: SequenceBatch) -> Path:
         else:
             arrays[field.name] = value
     path = folder / f"{PREFIX}{attempt:09d}.npz"
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # a name could be allow_pickle, none is
     return path
 
 

@@ -53,17 +53,12 @@ class Learner:
         self.config = config
         self.target_encoder = copy.deepcopy(mind.encoder).requires_grad_(False)
         self.target_value = copy.deepcopy(mind.value).requires_grad_(False)
-        encoder = list(mind.encoder.parameters())
-        others = [
-            parameter
-            for module in (mind.world_model, mind.goal_encoder, mind.reward, mind.value)
-            for parameter in module.parameters()
+        others = nn.ModuleList([mind.world_model, mind.goal_encoder, mind.reward, mind.value])
+        parameters: list[dict[str, Any]] = [
+            {"params": list(mind.encoder.parameters()), "lr": config.encoder_learning_rate},
+            {"params": list(others.parameters())},
         ]
-        self.optimiser = torch.optim.Adam(
-            [{"params": encoder, "lr": config.encoder_learning_rate}, {"params": others}],
-            lr=config.learning_rate,
-            fused=True,
-        )
+        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
         self.policy_optimiser = torch.optim.Adam(mind.policy.parameters(), lr=config.learning_rate, fused=True)
         self.value_scale = torch.ones(())
         self.generator = torch.Generator().manual_seed(seed)

@@ -78,8 +78,14 @@ class LearnerService(Protocol):
     """Learns while others act; they meet only in replay and in the weight store."""
 
     weights: WeightStore
-    updates: int
-    skipped_updates: int
+
+    @property
+    def updates(self) -> int:
+        """Updates done."""
+
+    @property
+    def skipped_updates(self) -> int:
+        """Updates that a loss which was not finite skipped."""
 
     def advance(self, decisions: int) -> None:
         """Says how many decisions are in replay; returns at once unless learning is too far behind."""

@@ -30,7 +30,7 @@ class Address(NamedTuple):
     """Where a row is, for life."""
 
     segment: int
-    index: int
+    index: int  # type: ignore[assignment]  # the field's standard name; tuple.index is not used
 
 
 class ReplayWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +152,7 @@ class SequenceSampler:
         cameras = {
             name: np.empty((size, self.frame_stack + horizon, *shape, 3), np.uint8) for name, shape in spec.cameras
         }
-        fields = {
+        fields: dict[str, NDArray[Any]] = {
             "proprio": np.empty((size, horizon + 1, spec.proprio_dim), np.float32),
             "desired_goal": np.empty((size, horizon + 1, spec.goal_dim), np.float32),
             "achieved_goal": np.empty((size, horizon + 1, spec.goal_dim), np.float32),

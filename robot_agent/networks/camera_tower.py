@@ -31,8 +31,10 @@ class CameraTower(nn.Module):
             ]
         )
         for layer in self.convolutions:
+            assert isinstance(layer, nn.Conv2d)
             nn.init.orthogonal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         with torch.no_grad():
             cells = self.convolve(torch.zeros(1, 3, height, width)).shape[1]
         self.output = nn.Linear(cells, features)

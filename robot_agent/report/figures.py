@@ -16,7 +16,7 @@ from robot_agent.report.runs import RunRecord, anchors, groups
 
 # Okabe and Ito's palette: told apart by colour-blind readers as well.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLE = {
+STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -20,6 +20,7 @@ from robot_agent.types import BodySpec
 from tests.small import ONLINE, run_config
 from tests.worlds import PointMass, Reach
 
+
 def mean_return(folder: Path, episodes: int) -> float:
     lines = (folder / "metrics.jsonl").read_text().splitlines()[-episodes:]
     return float(np.mean([json.loads(line)["episode_return"] for line in lines]))

@@ -1,0 +1,153 @@
+"""The command line: what a person types, and what they read back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from robot_agent.cli.main import COMMANDS, main
+from robot_agent.cli.train import parse
+
+ROOT = Path(__file__).parents[3]
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    paths = ":".join(str(ROOT / part) for part in (".", "kernels", "sim"))
+    return subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": paths}, capture_output=True, text=True, check=True
+    )
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in COMMANDS)
+    assert main([]) == 0
+
+
+def test_help_imports_no_torch():
+    out = run_python(
+        "import sys; from robot_agent.cli.main import main; main(['--help']); print('torch' in sys.modules)"
+    ).stdout
+    assert out.splitlines()[-1] == "False"
+
+
+def test_help_answers_at_once():
+    # CPU time: a busy machine must not fail it.
+    code = "import time; from robot_agent.cli.main import main; main(['--help']); print(time.process_time())"
+    assert min(float(run_python(code).stdout.splitlines()[-1]) for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_that_says_what_it_does(name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert f"robot-agent {name}" in out
+    assert len(out.splitlines()) > 5
+
+
+def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence on stderr of a command that must fail."""
+    assert main(argv) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1, error
+    assert error[0].startswith("robot-agent: error: ")
+    return error[0]
+
+
+def test_an_unknown_command_offers_the_nearest(capsys: pytest.CaptureFixture[str]):
+    assert "did you mean train" in refused(["trian"], capsys)
+
+
+def test_an_unknown_world_offers_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    argv = ["train", "--world", "dmc/cartpole-swing", "--out", str(tmp_path / "a")]
+    assert "dmc/cartpole-swingup" in refused(argv, capsys)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_world_whose_action_space_is_no_box(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    argv = ["train", "--world", "gym/CartPole-v1", "--out", str(tmp_path / "a")]
+    assert "expected a Box" in refused(argv, capsys)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["report"], ["replay-dump"]])
+def test_a_folder_that_is_no_run(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert "not a run folder" in refused([*command, str(tmp_path)], capsys)
+
+
+def test_a_folder_that_holds_a_run_already(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "config.yaml").write_text("world: x\n")
+    assert "--resume" in refused(["train", "--out", str(tmp_path)], capsys)
+    assert (tmp_path / "config.yaml").read_text() == "world: x\n"
+
+
+def test_debug_shows_the_traceback(tmp_path: Path):
+    from robot_agent.errors import RunError
+
+    with pytest.raises(RunError):
+        main(["--debug", "report", str(tmp_path)])
+
+
+def test_flags_override_a_file_which_overrides_the_defaults(tmp_path: Path):
+    file = tmp_path / "config.yaml"
+    file.write_text("frames: 5000\nseed: 4\nagent:\n  planner:\n    search: {samples: 99, horizon: 4}\n")
+    argv = ["--out", "x", "--config", str(file), "--seed", "7", "--agent.planner.search.horizon", "5"]
+    config = parse(argv).run
+    assert (config.frames, config.seed) == (5000, 7)
+    assert (config.agent.planner.search.samples, config.agent.planner.search.horizon) == (99, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("frame: 5\n", "unknown field 'frame'"),
+        ("frames: many\n", "frames in the configuration is 'many'"),
+        ("agent: 3\n", "expected a mapping"),
+        ("- 1\n", "expected a mapping"),
+        ("a: [\n", "cannot be read as YAML"),
+    ],
+)
+def test_a_bad_configuration_file(text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    assert sentence in refused(["train", "--out", str(tmp_path / "a"), "--config", str(file)], capsys)
+
+
+def test_streams_choose_the_defaults():
+    assert parse(["--out", "x"]).run.streams == ("proprio",)
+    both = parse(["--out", "x", "--streams", "camera", "proprio"]).run
+    assert set(both.streams) == {"camera", "proprio"}
+    assert both.online.learner.batch_size < parse(["--out", "x"]).run.online.learner.batch_size
+
+
+def test_resume_takes_the_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert "not a run folder" in refused(["train", "--resume", str(tmp_path)], capsys)
+
+
+def test_worlds_lists_and_filters(capsys: pytest.CaptureFixture[str]):
+    assert main(["worlds", "cartpole-swingup"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "dmc/cartpole-swingup",
+        "dmc/cartpole-swingup_sparse",
+    ]
+    assert "leave the filter out" in refused(["worlds", "no such world"], capsys)
+
+
+def test_random_scores_random_actions(capsys: pytest.CaptureFixture[str]):
+    assert main(["random", "--world", "dmc/cartpole-swingup", "--episodes", "1"]) == 0
+    assert "1 episodes of random actions" in capsys.readouterr().out
+
+
+def test_doctor_finds_that_this_machine_can_learn(capsys: pytest.CaptureFixture[str]):
+    start = time.perf_counter()
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("python", "torch", "gpu", "camera GL", "ros", "cores", "disk"))
+    assert time.perf_counter() - start < 60
