@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from robot_agent.agent import Agent, AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
-from robot_agent.evaluation.model_quality import encode_episode, observations_of, retrieval_distance
+from robot_agent.evaluation.model_quality import encode_episode, observations_of, retrieval_distance, states_after
 from robot_agent.loop import Loop
 from robot_agent.types import Transition
 
@@ -125,15 +125,14 @@ def evaluate(
 
 
 def _retrieval(agent: Agent, summaries: Sequence[EpisodeSummary], largest: int = 2000) -> dict[str, float]:
-    # `info` is read after the step: it belongs to the observation after the action.
     kept: list[torch.Tensor] = []
     states: list[NDArray[np.float64]] = []
     for summary in summaries:
-        steps = summary.transitions
-        if "state" not in steps[0].info or sum(map(len, states)) > largest:
+        after = states_after(summary.transitions)
+        if after is None or sum(map(len, states)) > largest:
             continue
-        kept.append(encode_episode(agent.mind, observations_of(steps))[1 : len(steps) + 1])
-        states.append(np.stack([np.asarray(step.info["state"], np.float64) for step in steps])[: len(kept[-1])])
+        kept.append(encode_episode(agent.mind, observations_of(summary.transitions))[1:])
+        states.append(after)
     return retrieval_distance(torch.cat(kept), np.concatenate(states)) if kept else {}
 
 

@@ -13,6 +13,9 @@ from robot_agent.encoder.collapse_guard import effective_rank
 from robot_agent.mind import Mind
 from robot_agent.types import CAMERA_PREFIX, Observation, Transition
 
+NEAR_IN_TIME = 20
+"""Decisions within which two latents are near because little time has passed."""
+
 LARGEST_CHUNK = 256
 """Observations that are encoded at once: bounds the memory that a long episode takes."""
 
@@ -81,16 +84,31 @@ def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32],
 
 
 def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float]:
-    """`model_error_1` to `model_error_5` and `latent_rank` of one lived episode."""
+    """`model_error_1` to `model_error_5` and `latent_rank` of one lived episode.
+
+    With a camera in a simulator that tells its true state, also the distances of `retrieval_distance`: a latent can
+    have a high rank and still say little about the state.
+    """
     latents = encode_episode(mind, observations_of(episode))
     actions = np.stack([step.action for step in episode])[: len(latents) - 1]
     errors = prediction_errors(mind, latents, actions)
     record = {f"model_error_{ahead}": error for ahead, error in enumerate(errors, start=1)}
     finite = torch.isfinite(latents).all(1)
-    return record | {"latent_rank": effective_rank(latents[finite]) if finite.any() else float("nan")}
+    record["latent_rank"] = effective_rank(latents[finite]) if finite.any() else float("nan")
+    states = states_after(episode)
+    if mind.spec.cameras and states is not None and len(latents) > len(states) > 2 * NEAR_IN_TIME:
+        record |= retrieval_distance(latents[1:], states)
+    return record
 
 
-def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: int = 20) -> dict[str, float]:
+def states_after(episode: Sequence[Transition]) -> NDArray[np.float64] | None:
+    """The simulator's true state after each decision `(steps, state_dim)`, None where it tells none."""
+    if any("state" not in step.info for step in episode):
+        return None
+    return np.stack([np.asarray(step.info["state"], np.float64) for step in episode])
+
+
+def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: int = NEAR_IN_TIME) -> dict[str, float]:
     """Does a near latent mean a near state? True state of the nearest latent, against a random one and the nearest.
 
     Args:
@@ -99,7 +117,7 @@ def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: in
         exclude: steps around each query that may not answer, since neighbours in time are near in any latent.
 
     Returns:
-        mean distances `retrieval`, `random` and `oracle`.
+        mean distances `retrieval`, `retrieval_random` and `retrieval_oracle`.
     """
     true = torch.from_numpy((states - states.mean(0)) / (states.std(0) + 1e-6))
     near_in_time = (torch.arange(len(true))[:, None] - torch.arange(len(true))[None]).abs() < exclude
@@ -109,6 +127,6 @@ def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: in
     allowed = between_states.masked_fill(near_in_time, 0.0)
     return {
         "retrieval": float(between_states[torch.arange(len(true)), found].mean()),
-        "random": float(allowed.sum() / (~near_in_time).sum()),
-        "oracle": float(between_states.masked_fill(near_in_time, torch.inf).amin(1).mean()),
+        "retrieval_random": float(allowed.sum() / (~near_in_time).sum()),
+        "retrieval_oracle": float(between_states.masked_fill(near_in_time, torch.inf).amin(1).mean()),
     }

@@ -130,6 +130,19 @@ def latent_rank(run: RunRecord) -> str:
     return drawn(draw)
 
 
+def retrieval(run: RunRecord) -> str:
+    """True state of the nearest latent, between that of a random and of the best neighbour."""
+
+    def draw(axis: Axes) -> None:
+        names = {"retrieval": "nearest latent", "retrieval_random": "random", "retrieval_oracle": "nearest state"}
+        for color, (name, label) in zip(_colors(), names.items(), strict=False):
+            axis.plot(*run.series("frames", name), color=color, lw=1.2, label=label)
+        axis.set(xlabel="frames", ylabel="distance of true states", ylim=(0, None))
+        axis.legend(fontsize=8)
+
+    return drawn(draw)
+
+
 def losses(run: RunRecord) -> str:
     """All losses over the updates, each on an axis of its own."""
     names = sorted({name for record in run.updates for name in record if name.startswith("loss_")})

@@ -136,6 +136,7 @@ def _one_run(run: RunRecord) -> list[str]:
             figures.latent_rank(run),
             "How many directions of the latent are in use. A fall towards 1 would be collapse.",
         ),
+        *_retrieval(run),
         _figure(
             "Time of a decision",
             figures.plan_times(run),
@@ -160,11 +161,22 @@ def _evaluation(run: RunRecord) -> str:
         ("learning", "on" if result["learn"] else "off"),
     ]
     if result.get("retrieval"):
-        names = ("retrieval", "random", "oracle")
+        names = ("retrieval", "retrieval_random", "retrieval_oracle")
         near, chance, best = (result["retrieval"][name] for name in names)
         text = f"{near:.2f} (a random state {chance:.2f}, the nearest {best:.2f})"
         rows.append(("distance of the true states of neighbouring latents", text))
     return "<h2>Evaluation</h2>" + _table(("", ""), rows)
+
+
+def _retrieval(run: RunRecord) -> list[str]:
+    """Only runs with a camera in a simulator have it."""
+    if not len(run.series("frames", "retrieval")[0]):
+        return []
+    caption = (
+        "Distance between the true states of an observation and of the one whose latent is nearest, against that of a "
+        "random one and of the nearest state there is. The simulator's state serves this figure only."
+    )
+    return [_figure("What neighbouring latents have in common", figures.retrieval(run), caption)]
 
 
 def _video(run: RunRecord) -> str:
