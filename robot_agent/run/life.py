@@ -67,7 +67,7 @@ class RewardFunctionOf:
         return getattr(self.make_body().unwrapped, "compute_reward", None)
 
 
-class _Recorder(Listener):
+class Recorder(Listener):
     """Appends to replay, tells the learner, and writes a line of metrics an episode."""
 
     def __init__(self, life: Life) -> None:
@@ -170,7 +170,7 @@ class Life:
         driver = Driver(
             Loop(self.agent, self.learner.weights),
             {"agent": self.body},
-            [_Recorder(self)],
+            [Recorder(self)],
             seed=self.config.seed,
             first_episode=self.episodes,
             keep_transitions=True,

@@ -43,7 +43,10 @@ def make_gymnasium(
 
 
 def adapt(
-    env: gymnasium.Env[Any, Any], streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int = 1
+    env: gymnasium.Env[Any, Any],
+    streams: Sequence[str],
+    camera_size: tuple[int, int] = (64, 64),
+    action_repeat: int = 1,
 ) -> gymnasium.Env[Any, Any]:
     """Wraps any environment with a finite `Box` action and a `Box` or `Dict` observation into the common form.
 

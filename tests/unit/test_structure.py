@@ -1,0 +1,42 @@
+"""The shape of the project: what a wheel holds, and what must never lie in the root."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_holds_the_three_packages_and_their_data(tmp_path: Path):
+    source = tmp_path / "source"
+    for name in ("robot_agent", "kernels", "sim"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "-w", str(tmp_path), str(source)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in (
+        "robot_agent/loop.py",
+        "robot_agent/py.typed",
+        "robot_agent/report/anchors_dmc.csv",
+        "robot_agent_kernels/mppi/plan.py",
+        "robot_agent_sim/worlds.py",
+    ):
+        assert name in names
+    assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
+        "robot_agent",
+        "robot_agent_kernels",
+        "robot_agent_sim",
+    }
+
+
+def test_no_folder_of_ours_shadows_another_package():
+    assert not (ROOT / "launch" / "__init__.py").exists()
+    assert not (ROOT / "kernels" / "__init__.py").exists()
+    assert not (ROOT / "sim" / "__init__.py").exists()
