@@ -57,6 +57,8 @@ class AgentState:
         frames: camera name to uint8 `(robots, frame_stack, height, width, 3)`, oldest first.
         plan: what the last plan left.
         context: `(robots, context_dim)`.
+        goal: float32 `(robots, goal_dim)`, what each robot is after: the world's `desired_goal` where it gives one,
+            else what the caller set.
         action: float32 `(robots, action_dim)`, the last safe action.
         episode: int64 `(robots,)`, and `step` int64 `(robots,)` within it: with the agent's seed they determine all
             noise, so a decision can be repeated.
@@ -67,6 +69,7 @@ class AgentState:
     frames: Mapping[str, NDArray[np.uint8]]
     plan: PlanState
     context: Tensor
+    goal: NDArray[np.float32]
     action: NDArray[np.float32]
     episode: NDArray[np.int64]
     step: NDArray[np.int64]
@@ -121,6 +124,7 @@ class Agent:
             frames={name: np.zeros((robots, stack, *size, 3), np.uint8) for name, size in self.spec.cameras},
             plan=self.planner.initial_state(robots, self.spec.action_dim, self.device),
             context=torch.zeros(robots, self.config.mind.world_model.context_dim, device=self.device),
+            goal=np.zeros((robots, self.spec.goal_dim), np.float32),
             action=np.zeros((robots, self.spec.action_dim), np.float32),
             episode=np.full(robots, episode, np.int64),
             step=np.zeros(robots, np.int64),
@@ -158,6 +162,7 @@ class Agent:
         rows = [observations[agent] for agent in state.agents]
         finite = np.array([is_finite(row) for row in rows])
         frames = self._stacked(rows, state)
+        goal = self._vectors(rows, "desired_goal", self.spec.goal_dim, otherwise=state.goal)
         if self.weights_version == 0:
             actions = np.stack(
                 [self._generator(state, row).uniform(-1, 1, self.spec.action_dim) for row in range(len(rows))]
@@ -167,7 +172,7 @@ class Agent:
             result = self.planner.plan(
                 self.mind,
                 self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
-                torch.from_numpy(self._vectors(rows, "desired_goal", self.spec.goal_dim)).to(self.device),
+                torch.from_numpy(goal).to(self.device),
                 state.context,
                 state.plan,
                 seed=int(self._generator(state, 0).integers(2**62)),
@@ -178,7 +183,9 @@ class Agent:
         source = Source.RANDOM if self.weights_version == 0 else Source.PLAN
         actions = np.where(usable[:, None], actions, state.action)
         decision = Decision((source,) * len(rows), (time.perf_counter() - start) * 1e3, value, ~usable)
-        next_state = replace(state, frames=frames, plan=plan, action=actions, step=state.step + 1, decision=decision)
+        next_state = replace(
+            state, frames=frames, plan=plan, goal=goal, action=actions, step=state.step + 1, decision=decision
+        )
         return {agent: actions[row] for row, agent in enumerate(state.agents)}, next_state
 
     def encode_stacked(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
@@ -202,13 +209,17 @@ class Agent:
             stacks[name] = np.where((state.step == 0)[:, None, None, None, None], newest[:, None], stack)
         return stacks
 
-    def _vectors(self, rows: Sequence[Observation], key: str, width: int) -> NDArray[np.float32]:
+    def _vectors(
+        self, rows: Sequence[Observation], key: str, width: int, otherwise: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """One vector a robot, `(robots, width)`; `otherwise` stands in where an observation has none."""
         vectors = np.zeros((len(rows), width), np.float32)
-        if width:
-            for index, row in enumerate(rows):
-                if np.shape(row[key]) != (width,):
-                    raise BodyError(f"{key} has shape {np.shape(row[key])}, expected ({width},): start a new run")
-                vectors[index] = np.nan_to_num(row[key], posinf=0.0, neginf=0.0)
+        for index, row in enumerate(rows if width else ()):
+            vector = row[key] if otherwise is None or key in row else otherwise[index]
+            if np.shape(vector) != (width,):
+                raise BodyError(f"{key} has shape {np.shape(vector)}, expected ({width},): start a new run")
+            # A number that is not finite leads to the last safe action; the networks need not see it.
+            vectors[index] = np.nan_to_num(vector, posinf=0.0, neginf=0.0)
         return vectors
 
 

@@ -97,6 +97,11 @@ class CheckpointStore:
             raise CheckpointError(f"none of the {len(paths)} checkpoints in {self.folder} can be read: start a new run")
         raise CheckpointError(f"{self.folder} holds no checkpoint: the run ended before its first, start a new one")
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever saved here."""
+        return not self._paths()
+
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob(f"{PREFIX}*"))
 

@@ -67,8 +67,9 @@ class LearnerJob:
             self.run_folder / "dumps",
             self.device,
         )
-        if self.resume:
-            learner.restore(CheckpointStore(self.run_folder / "checkpoints").load_latest())
+        store = CheckpointStore(self.run_folder / "checkpoints")
+        if self.resume and not store.empty:  # a run that was killed before its first checkpoint learns from its replay
+            learner.restore(store.load_latest())
             if learner.learner.updates:
                 learner.publish()
         return learner
@@ -87,8 +88,11 @@ class LearnerService(Protocol):
     def skipped_updates(self) -> int:
         """Updates that a loss which was not finite skipped."""
 
-    def advance(self, decisions: int) -> None:
-        """Says how many decisions are in replay; returns at once unless learning is too far behind."""
+    def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Says how many decisions are in replay; returns at once unless learning is too far behind.
+
+        Once `hurry` says so it no longer waits for learning to catch up.
+        """
 
     def drain_metrics(self) -> list[dict[str, float]]:
         """Records of losses since the last call, each the mean of some updates."""
@@ -144,9 +148,11 @@ class InlineLearnerService:
     def skipped_updates(self) -> int:
         return self._learner.learner.skipped_updates
 
-    def advance(self, decisions: int) -> None:
+    def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         owed = self._learner.owed(decisions)
         for _ in range(owed):
+            if hurry():
+                break
             self._gauges.add(self._learner.update())
             if self._gauges.full():
                 self._metrics.append(self._gauges.take(self.updates))
@@ -188,13 +194,13 @@ class ProcessLearnerService:
         self._wait_for_reply()  # ready
         self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
 
-    def advance(self, decisions: int) -> None:
+    def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         self._send(("decisions", decisions))
         self._listen(0.0)
         owed = 0
         if decisions >= self._online.random_decisions:
             owed = int(decisions * self._online.updates_per_decision)
-        while owed - self.updates - self.skipped_updates > self.largest_lag:
+        while owed - self.updates - self.skipped_updates > self.largest_lag and not hurry():
             self._listen(0.1)
 
     def drain_metrics(self) -> list[dict[str, float]]:

@@ -77,7 +77,7 @@ class Recorder(Listener):
         life = self.life
         life.replay.append(transition)
         life.decisions += 1
-        life.learner.advance(life.decisions)
+        life.learner.advance(life.decisions, hurry=lambda: life.interrupted)
 
     def on_episode(self, summary: EpisodeSummary) -> None:
         life = self.life

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,14 @@ def test_learning_in_a_process_beside_acting_keeps_the_update_ratio(tmp_path: Pa
     again = Life(tmp_path / "run", replace(config, frames=560), PointMass, resume=True).live()
     assert again["frames"] == 560
     assert again["updates"] > summary["updates"]
+
+
+def test_a_run_killed_before_its_first_checkpoint_resumes_from_its_replay(tmp_path: Path):
+    Life(tmp_path / "run", run_config(frames=280), PointMass).live()
+    for checkpoint in (tmp_path / "run/checkpoints").iterdir():
+        shutil.rmtree(checkpoint)
+    summary = Life(tmp_path / "run", run_config(frames=320), PointMass, resume=True).live()
+    assert (summary["frames"], summary["updates"]) == (320, 320)
 
 
 def test_a_folder_that_holds_a_run_is_not_touched_without_resume(tmp_path: Path):

@@ -108,6 +108,14 @@ def test_without_exploration_the_action_is_the_mean_of_the_best_plans():
     torch.testing.assert_close(torch.from_numpy(state.action), state.plan.mean[:, 0])
 
 
+def test_the_goal_is_the_worlds_where_it_gives_one_and_stays_where_it_does_not():
+    agent = Agent(replace(SPEC, goal_dim=2), AGENT)
+    state = replace(agent.initial_state(("a", "b")), goal=np.array([[1, 1], [2, 2]], np.float32))
+    given = {**observation(), "desired_goal": np.array([5, 6], np.float32)}
+    _, state = agent.act({"a": given, "b": observation()}, state)
+    assert state.goal.tolist() == [[5, 6], [2, 2]]
+
+
 def test_shapes_that_do_not_fit_are_one_sentence():
     agent = learned_agent()
     with pytest.raises(BodyError, match="proprio has shape"):
