@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from robot_agent.errors import CheckpointError
@@ -54,31 +55,37 @@ class CheckpointStore:
         """
         path = self.folder / f"{PREFIX}{step:012d}"
         temporary = self.folder / f".{path.name}.{os.getpid()}"
+        replaced = temporary.with_suffix(".replaced")
+        # Copies, since safetensors refuses tensors that share memory; as bytes, since its own writer hides the errno.
+        content = to_safetensors({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+        files = {TENSORS_FILE: content, STATE_FILE: json.dumps(state).encode()}
+        manifest = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        files[MANIFEST_FILE] = json.dumps(manifest).encode()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(f".{PREFIX}*"):
                 shutil.rmtree(left)
             temporary.mkdir()
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary / TENSORS_FILE
-            )
-            (temporary / STATE_FILE).write_text(json.dumps(state))
-            digests = {name: _digest(temporary / name) for name in (TENSORS_FILE, STATE_FILE)}
-            (temporary / MANIFEST_FILE).write_text(json.dumps(digests))
-            for name in (*digests, MANIFEST_FILE, "."):
+            for name, data in files.items():
+                (temporary / name).write_bytes(data)
                 _sync(temporary / name)
+            _sync(temporary)
             if path.exists():
-                shutil.rmtree(path)
+                os.rename(path, replaced)
             os.rename(temporary, path)
             _sync(self.folder)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
+            if replaced.exists() and not path.exists():
+                os.rename(replaced, path)
             raise CheckpointError(
                 f"cannot write a checkpoint to {self.folder} ({error.strerror or error}): free some space; "
                 "the older checkpoints are as they were"
             ) from error
-        for old in self._paths()[: -self.keep]:
-            shutil.rmtree(old)
+        shutil.rmtree(replaced, ignore_errors=True)
+        others = [other for other in self._paths() if other != path]
+        for old in others[: max(0, len(others) + 1 - self.keep)]:
+            shutil.rmtree(old, ignore_errors=True)
         return path
 
     def load_latest(self) -> Checkpoint:
@@ -91,7 +98,7 @@ class CheckpointStore:
         for path in reversed(paths):
             try:
                 return _load(path)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 warnings.warn(f"{path} is damaged ({error}): the checkpoint before it is used", stacklevel=2)
         if paths:
             raise CheckpointError(f"none of the {len(paths)} checkpoints in {self.folder} can be read: start a new run")
@@ -134,6 +141,8 @@ def flatten(tree: Any) -> tuple[dict[str, Tensor], Any]:
 
     def visit(node: Any, path: str) -> Any:
         if isinstance(node, Tensor):
+            while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}
+                path += "'"
             tensors[path] = node
             return {_TENSOR_MARK: path}
         if isinstance(node, Mapping):

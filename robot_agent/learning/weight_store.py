@@ -51,7 +51,8 @@ class SharedMemoryWeightStore:
     The file holds two counters, a description of the tensors, and two slots. A publication counts `begun` up, fills the
     slot that is not the newest, and counts `version` up. A reader copies the newest slot; if a publication into that
     very slot was begun meanwhile (two after the version it copies), it tries again. Nobody waits for a lock. It relies
-    on stores being seen in order, as x86-64 and the interpreter's own barriers on Arm give.
+    on stores being seen in order, as x86-64 and the interpreter's own barriers on Arm give. A publisher that starts
+    again replaces the file and counts on from it; readers follow to the new file.
 
     Args:
         path: of the file; made by the first publication. Put it into memory (`/dev/shm`) or into the run folder.
@@ -60,28 +61,31 @@ class SharedMemoryWeightStore:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._bytes: np.memmap | None = None
+        self._inode = 0
         self._layout: list[tuple[str, str, list[int], int, int]] = []
 
     def publish(self, weights: Weights) -> int:
         """As `WeightStore.publish`; only one process may publish.
 
         Raises:
-            RobotAgentError: the weights are not of the shapes of the first publication.
+            RobotAgentError: the weights are not of the kinds of the first publication, or there is no space for them.
         """
         if self._bytes is None:
             self._create(weights)
         assert self._bytes is not None
         if [name for name, *_ in self._layout] != list(weights):
             raise RobotAgentError("other weights than at the first publication: start a store of its own for them")
-        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in weights.items()}
-        for name, _, shape, _, _ in self._layout:
-            if list(arrays[name].shape) != shape:
-                raise RobotAgentError(f"{name} is {arrays[name].shape}, was {shape} at the first publication")
+        for name, kind, shape, _, _ in self._layout:
+            if list(weights[name].shape) != shape or _kind(weights[name]) != kind:
+                raise RobotAgentError(
+                    f"{name} is {_kind(weights[name])} {list(weights[name].shape)}, "
+                    f"was {kind} {shape} at the first publication: start a store of its own for it"
+                )
         version = self._version() + 1
         slot = self._slot(version)
         self._header()[1] = version
         for name, _, _, start, stop in self._layout:
-            slot[start:stop] = arrays[name].reshape(-1).view(np.uint8)
+            slot[start:stop] = _raw(weights[name])
         self._header()[0] = version
         return version
 
@@ -92,7 +96,10 @@ class SharedMemoryWeightStore:
         while True:
             version = self._version()
             if version <= newer_than:
-                return None
+                if not self._replaced():
+                    return None
+                self._attach()
+                continue
             copy = np.array(self._slot(version))
             if self._begun() <= version + 1:
                 return version, self._unpack(copy)
@@ -100,29 +107,47 @@ class SharedMemoryWeightStore:
     def _create(self, weights: Weights) -> None:
         start = 0
         for name, tensor in weights.items():
-            array = tensor.detach().cpu().numpy()
-            stop = start + array.nbytes
-            self._layout.append((name, array.dtype.str, list(array.shape), start, stop))
+            stop = start + tensor.nbytes
+            self._layout.append((name, _kind(tensor), list(tensor.shape), start, stop))
             start = (stop + 63) // 64 * 64
         description = json.dumps({"slot_bytes": start, "layout": self._layout}).encode()
         if len(description) > _DESCRIPTION_BYTES:
             raise RobotAgentError(f"{len(self._layout)} tensors are more than a weight store can describe")
         self._slot_bytes = start
         size = _HEADER_BYTES + _DESCRIPTION_BYTES + 2 * start
-        temporary = self.path.with_suffix(f".{os.getpid()}")
-        self._bytes = np.memmap(temporary, np.uint8, mode="w+", shape=(size,))
+        before = _version_of(self.path)
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a mapped hole on a full disk would be a bus error
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RobotAgentError(
+                f"no space for {size / 1e6:.1f} MB of weights at {self.path} ({error.strerror}): free some space"
+            ) from error
+        self._bytes = np.memmap(temporary, np.uint8, mode="r+")
         self._bytes[_HEADER_BYTES : _HEADER_BYTES + len(description)] = np.frombuffer(description, np.uint8)
+        self._header()[:2] = before
         os.replace(temporary, self.path)  # whoever sees the file sees its description
+        self._inode = self.path.stat().st_ino
 
     def _attach(self) -> bool:
         if not self.path.exists():
             return False
-        self._bytes = np.memmap(self.path, np.uint8, mode="r")
+        with self.path.open("rb") as file:  # the inode must be that of the file that is mapped
+            self._inode = os.fstat(file.fileno()).st_ino
+            self._bytes = np.memmap(file, np.uint8, mode="r")
         end = _HEADER_BYTES + _DESCRIPTION_BYTES
         description = json.loads(bytes(self._bytes[_HEADER_BYTES:end]).rstrip(b"\0"))
         self._slot_bytes = description["slot_bytes"]
         self._layout = description["layout"]
         return True
+
+    def _replaced(self) -> bool:
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return False
 
     def _header(self) -> np.ndarray:
         assert self._bytes is not None
@@ -141,6 +166,21 @@ class SharedMemoryWeightStore:
 
     def _unpack(self, slot: np.ndarray) -> dict[str, Tensor]:
         return {
-            name: torch.from_numpy(slot[start:stop].view(np.dtype(kind)).reshape(shape))
+            name: torch.from_numpy(slot[start:stop]).view(getattr(torch, kind)).reshape(shape)
             for name, kind, shape, start, stop in self._layout
         }
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _raw(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def _version_of(path: Path) -> int:
+    """The version in a file that an earlier publisher left, 0 without one."""
+    if not path.exists() or path.stat().st_size < _HEADER_BYTES:
+        return 0
+    return int(np.fromfile(path, np.int64, count=1)[0])

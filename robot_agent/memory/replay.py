@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,13 @@ class ReplayWriter:
         One with a number that is not finite is kept for people and counted in `quarantined`, but never sampled.
 
         Raises:
-            ReplayError: the disk is full, or the observation is not of this body.
+            ReplayError: the disk is full, or the observation or the action is not of this body.
         """
         segment = self._segment_for(transition)
         row = self._row(transition.observation, transition, transition.step)
-        row["action"] = transition.action
-        row["reward"] = 0.0 if transition.reward is None else transition.reward
+        _put(row, "action", transition.action)
+        with np.errstate(over="ignore"):  # a reward beyond float32 becomes infinite, hence invalid
+            row["reward"] = 0.0 if transition.reward is None else transition.reward
         row["reward_known"] = transition.reward is not None
         row["terminated"] = transition.terminated
         row["truncated"] = transition.truncated
@@ -104,14 +105,12 @@ class ReplayWriter:
 
     def _row(self, observation: Observation, transition: Transition, step: int) -> NDArray[np.void]:
         row = np.zeros((), self._dtype)
-        try:
-            for name, _ in self.spec.cameras:
-                row[CAMERA_PREFIX + name] = observation[CAMERA_PREFIX + name]
-            vectors = (["proprio"] if self.spec.proprio_dim else []) + (list(GOAL_KEYS) if self.spec.goal_dim else [])
-            for key in vectors:
-                row[key] = observation[key]
-        except (KeyError, ValueError) as error:
-            raise ReplayError(f"the observation does not fit the body of this replay ({error})") from error
+        cameras = [CAMERA_PREFIX + name for name, _ in self.spec.cameras]
+        vectors = (["proprio"] if self.spec.proprio_dim else []) + (list(GOAL_KEYS) if self.spec.goal_dim else [])
+        for key in cameras + vectors:
+            if key not in observation:
+                raise ReplayError(f"the observation does not fit the body of this replay: {key} is missing")
+            _put(row, key, observation[key])
         row["valid"] = transition.valid and all(bool(np.all(np.isfinite(row[key]))) for key in vectors)
         row["episode"] = transition.episode
         row["step"] = step
@@ -120,6 +119,14 @@ class ReplayWriter:
         row["source"] = transition.source
         row["weights_version"] = transition.weights_version
         return row
+
+
+def _put(row: NDArray[np.void], key: str, value: NDArray[Any]) -> None:
+    if np.shape(value) != row[key].shape:  # numpy would stretch a single number over the whole field
+        raise ReplayError(
+            f"the {key} does not fit the body of this replay: shape {np.shape(value)}, expected {row[key].shape}"
+        )
+    row[key] = value
 
 
 class Replay:
@@ -164,6 +171,17 @@ class Replay:
     def quarantined(self) -> int:
         """Rows that are never learned from."""
         return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of all agents, unfinished ones included."""
+        return len(
+            {
+                (segment.body_id, segment.agent_id, int(number))
+                for segment in self.segments.values()
+                for number in np.unique(segment.rows["episode"])
+            }
+        )
 
     @property
     def next_episode(self) -> int:

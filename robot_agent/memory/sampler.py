@@ -20,9 +20,11 @@ class SamplerConfig:
     Attributes:
         episodes_per_batch: a batch comes from so many episodes. Many frames of few episodes stop self-prediction from
             telling episodes apart by what is constant within them.
+        capacity: sub-sequences lie among so many newest rows; all of them if None.
     """
 
     episodes_per_batch: int = 16
+    capacity: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,6 @@ class SequenceSampler:
         self.frame_stack = frame_stack
         self.config = config or SamplerConfig()
         self._indexed: dict[int, int] = {}
-        self._open_run: dict[int, int] = {}
         self._runs = np.zeros((0, 3), np.int64)
         """Segment, first row, and number of rows of each stretch without a gap."""
 
@@ -106,12 +107,17 @@ class SequenceSampler:
         episodes = rng.choice(candidates, size=count, replace=False, p=share)
         chosen = episodes[np.arange(batch_size) % count]
         segments, firsts, lengths = self._runs[chosen].T
-        starts = firsts + rng.integers(0, windows[chosen])
+        skipped = np.maximum(lengths - self.horizon, 0) - windows[chosen]  # older than the capacity
+        starts = firsts + skipped + rng.integers(0, windows[chosen])
         future = starts + rng.integers(1, firsts + lengths - starts)
         return self._gather(segments, firsts, starts, future)
 
     def _windows_of_runs(self) -> NDArray[np.int64]:
-        return np.maximum(self._runs[:, 2] - self.horizon, 0)
+        lengths = self._runs[:, 2]
+        if self.config.capacity is not None:
+            newer = np.cumsum(lengths[::-1])[::-1] - lengths  # rows of all later stretches
+            lengths = np.minimum(lengths, np.maximum(self.config.capacity - newer, 0))
+        return np.maximum(lengths - self.horizon, 0)
 
     def _index(self, number: int, segment: SegmentReader) -> None:
         """Cuts the rows of a segment that are new into stretches; the last stretch may still grow."""
@@ -129,12 +135,12 @@ class SequenceSampler:
         keep = valid[begins - since]  # a quarantined row stands alone
         runs = np.stack([np.full(len(begins), number), begins, (ends - begins) * keep], axis=1)
         self._runs = np.concatenate([self._runs, runs])
-        if len(begins):
-            self._open_run[number] = len(self._runs) - 1
         self._indexed[number] = len(rows)
+        if len(begins):  # in the order of addresses: draws do not depend on when a reader looked at several writers
+            self._runs = self._runs[np.lexsort((self._runs[:, 1], self._runs[:, 0]))]
 
     def _extend(self, number: int, end: int) -> None:
-        run = self._open_run[number]
+        run = np.flatnonzero(self._runs[:, 0] == number)[-1]  # the one that was last
         if self._runs[run, 2]:
             self._runs[run, 2] = end - self._runs[run, 1]
 

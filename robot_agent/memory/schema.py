@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,10 @@ def row_dtype(spec: BodySpec) -> np.dtype[np.void]:
 def write_schema(folder: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
     """Describes a segment's rows."""
     content = {"version": SCHEMA_VERSION, "body": asdict(spec), "body_id": body_id, "agent_id": agent_id}
-    (folder / SCHEMA_FILE).write_text(json.dumps(content, indent=2) + "\n")
+    with (folder / SCHEMA_FILE).open("w") as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_schema(folder: Path) -> tuple[BodySpec, str, str]:

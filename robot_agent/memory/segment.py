@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,17 @@ from robot_agent.memory.schema import COMMITTED, ROWS_FILE, read_schema, row_dty
 from robot_agent.types import BodySpec
 
 PREFIX = "segment-"
+_NAME = re.compile(PREFIX + r"(\d+)")
+SYNC_SECONDS = 1.0
+"""Rows older than this survive a power cut; a dead process loses none."""
 
 
 def segment_folders(replay: Path) -> list[tuple[int, Path]]:
     """Number and folder of each segment, in the order in which they were begun."""
     if not replay.is_dir():
         return []
-    found = [path for path in replay.iterdir() if path.name.startswith(PREFIX) and (path / ROWS_FILE).exists()]
-    return sorted((int(path.name.removeprefix(PREFIX)), path) for path in found)
+    named = [(_NAME.fullmatch(path.name), path) for path in replay.iterdir()]
+    return sorted((int(name[1]), path) for name, path in named if name and (path / ROWS_FILE).exists())
 
 
 class SegmentWriter:
@@ -32,24 +37,30 @@ class SegmentWriter:
         spec: shapes of the body.
         body_id: of the body.
         agent_id: of the agent that lives in it.
+
+    Raises:
+        ReplayError: the disk is full or cannot be written.
     """
 
     def __init__(self, replay: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
-        replay.mkdir(parents=True, exist_ok=True)
-        taken = [int(path.name.removeprefix(PREFIX)) for path in replay.glob(PREFIX + "*")]
-        self.number = max(taken, default=-1) + 1
-        while True:
-            self.folder = replay / f"{PREFIX}{self.number:06d}"
-            try:
-                self.folder.mkdir()
-                break
-            except FileExistsError:  # another writer was faster
-                self.number += 1
-        write_schema(self.folder, spec, body_id, agent_id)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(self.folder / ROWS_FILE, flags, 0o644)
         self.row_bytes = row_dtype(spec).itemsize
         self.rows = 0
+        self._synced = time.monotonic()
+        try:
+            replay.mkdir(parents=True, exist_ok=True)
+            taken = [_NAME.match(path.name) for path in replay.iterdir()]
+            self.number = max((int(name[1]) for name in taken if name), default=-1) + 1
+            while True:
+                self.folder = replay / f"{PREFIX}{self.number:06d}"
+                try:
+                    self.folder.mkdir()
+                    break
+                except FileExistsError:  # another writer was faster
+                    self.number += 1
+            write_schema(self.folder, spec, body_id, agent_id)
+            self._file = os.open(self.folder / ROWS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except OSError as error:
+            raise _unwritable(replay, error) from error
 
     def append(self, row: NDArray[np.void]) -> int:
         """Appends one row and returns its index.
@@ -61,15 +72,17 @@ class SegmentWriter:
         data = row.tobytes()
         try:
             written = 0
-            while written < len(data):
-                written += os.write(self._file, data[written:])
+            while written < len(data):  # what a failure leaves is no row, and the next append lies over it
+                written += os.pwrite(self._file, data[written:], self.rows * self.row_bytes + written)
         except OSError as error:
-            os.ftruncate(self._file, self.rows * self.row_bytes)
-            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-            raise ReplayError(
-                f"cannot append to {self.folder}: {reason}; free some space and go on with --resume"
-            ) from error
+            raise _unwritable(self.folder, error) from error
         self.rows += 1
+        if time.monotonic() - self._synced > SYNC_SECONDS:
+            try:
+                os.fdatasync(self._file)
+            except OSError as error:
+                raise _unwritable(self.folder, error) from error
+            self._synced = time.monotonic()
         return self.rows - 1
 
     def close(self) -> None:
@@ -78,6 +91,11 @@ class SegmentWriter:
             os.fsync(self._file)
             os.close(self._file)
             self._file = -1
+
+
+def _unwritable(folder: Path, error: OSError) -> ReplayError:
+    reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+    return ReplayError(f"cannot append to {folder}: {reason}; free some space and go on with --resume")
 
 
 class SegmentReader:

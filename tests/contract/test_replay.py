@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from robot_agent.errors import ReplayError
 from robot_agent.memory.replay import Address, Replay, ReplayConfig, ReplayWriter
@@ -133,16 +137,16 @@ def test_a_full_disk_is_one_sentence_and_harms_no_row(tmp_path: Path, monkeypatc
     writer = ReplayWriter(tmp_path, SPEC)
     steps = episode(0, 5, ended=False)
     writer.append(steps[0])
-    real = __import__("os").write
+    real = os.pwrite
     calls = []
 
-    def half_then_full(descriptor: int, data: bytes) -> int:
+    def half_then_full(descriptor: int, data: bytes, offset: int) -> int:
         calls.append(len(data))
         if len(calls) == 1:
-            return real(descriptor, data[: len(data) // 2])
+            return real(descriptor, data[: len(data) // 2], offset)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("robot_agent.memory.segment.os.write", half_then_full)
+    monkeypatch.setattr("robot_agent.memory.segment.os.pwrite", half_then_full)
     with pytest.raises(ReplayError, match="the disk is full"):
         writer.append(steps[1])
     monkeypatch.undo()
@@ -164,3 +168,63 @@ def test_another_body_and_another_schema_are_refused(tmp_path: Path):
 def test_a_row_that_is_not_there(tmp_path: Path):
     with pytest.raises(ReplayError, match="no row"):
         Replay(tmp_path).read(Address(0, 0))
+
+
+@given(st.integers(1, 12), st.data())
+def test_wherever_a_file_is_torn_the_whole_rows_before_stay_and_writing_goes_on(length: int, data: st.DataObject):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        writer = ReplayWriter(folder, SPEC)
+        for step in episode(0, length):
+            writer.append(step)
+        rows = next(folder.glob(PREFIX + "*")) / "rows.bin"
+        before = np.array(Replay(folder).segments[0].rows)
+        assert len(before) == length + 1
+        size = data.draw(st.integers(0, rows.stat().st_size))
+        os.truncate(rows, size)
+        replay = Replay(folder)
+        whole = size // row_dtype(SPEC).itemsize
+        assert replay.segments[0].rows.tobytes() == before[:whole].tobytes()
+        assert replay.decisions == min(whole, length)
+        address = ReplayWriter(folder, SPEC).append(episode(1, 2)[0])
+        replay.refresh()
+        assert replay.read(address)["episode"] == 1
+        assert replay.episodes == 1 + (whole > 0)
+
+
+def test_episodes_of_two_agents_are_counted_apart(tmp_path: Path):
+    for agent in "ab":
+        writer = ReplayWriter(tmp_path, SPEC, agent_id=agent)
+        for step in episode(0, 2):
+            writer.append(step)
+    assert Replay(tmp_path).episodes == 2
+
+
+@pytest.mark.parametrize("key", ["proprio", "camera/main"])
+def test_a_number_is_not_stretched_over_a_field(tmp_path: Path, key: str):
+    good = episode(0, 2)[0]
+    one = np.zeros((1, 1, 3) if key.startswith("camera") else 1)
+    with pytest.raises(ReplayError, match=f"{key} does not fit"):
+        ReplayWriter(tmp_path, SPEC).append(replace(good, observation={**good.observation, key: one}))
+    with pytest.raises(ReplayError, match="action does not fit"):
+        ReplayWriter(tmp_path, SPEC).append(replace(good, action=np.zeros(7, np.float32)))
+    assert Replay(tmp_path).rows == 0
+
+
+def test_a_reward_that_is_too_large_for_the_row_is_quarantined(tmp_path: Path):
+    writer = ReplayWriter(tmp_path, SPEC)
+    writer.append(replace(episode(0, 2)[0], reward=1e300))
+    assert writer.quarantined == Replay(tmp_path).quarantined == 1
+
+
+def test_a_segment_that_was_renamed_is_moved_away_and_its_number_is_not_given_again(tmp_path: Path):
+    ReplayWriter(tmp_path, SPEC).append(episode(0, 2)[0])
+    (tmp_path / f"{PREFIX}000000").rename(tmp_path / f"{PREFIX}000000.bad")
+    assert Replay(tmp_path).rows == 0
+    assert ReplayWriter(tmp_path, SPEC).append(episode(0, 2)[0]).segment == 1
+
+
+def test_a_disk_on_which_no_segment_can_begin_is_one_sentence(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReplayError, match="cannot append"):
+        ReplayWriter(tmp_path / "file" / "replay", SPEC).append(episode(0, 2)[0])

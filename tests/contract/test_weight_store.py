@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def weights(value: float) -> dict[str, torch.Tensor]:
         "empty": torch.zeros(0),
         "count": torch.tensor(value, dtype=torch.float64),
         "flag": torch.tensor(value > 1),
+        "half": torch.full((5,), value, dtype=torch.bfloat16),
     }
 
 
@@ -62,7 +64,36 @@ def test_shared_weights_of_another_shape_are_refused(tmp_path: Path):
         store.publish({**weights(1.0), "matrix": torch.zeros(9)})
     with pytest.raises(RobotAgentError, match="other weights"):
         store.publish({"matrix": torch.zeros(3, 4)})
+    with pytest.raises(RobotAgentError, match="float16"):
+        store.publish({**weights(1.0), "matrix": torch.zeros(3, 4, dtype=torch.float16)})
     assert (store.latest() or (0, {}))[0] == 1
+
+
+@pytest.mark.parametrize("width", [3, 9])
+def test_a_reader_follows_a_publisher_that_starts_again(tmp_path: Path, width: int):
+    """Else an actor would keep the weights of the life before, since the new file is not the one that it maps."""
+    first = SharedMemoryWeightStore(tmp_path / "weights")
+    for value in range(5):
+        first.publish({"a": torch.full((3,), float(value))})
+    reader = SharedMemoryWeightStore(tmp_path / "weights")
+    assert (reader.latest() or (0, {}))[0] == 5
+    again = SharedMemoryWeightStore(tmp_path / "weights")
+    assert again.publish({"a": torch.full((width,), 77.0)}) == 6
+    version, got = reader.latest(newer_than=5) or (0, {})
+    assert version == 6
+    assert torch.equal(got["a"], torch.full((width,), 77.0))
+    assert reader.latest(newer_than=6) is None
+
+
+def test_no_space_for_shared_weights_is_one_sentence(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(RobotAgentError, match="no space"):
+            SharedMemoryWeightStore(tmp_path / "weights").publish({"a": torch.zeros(1_000_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def publish_forever(path: Path, stop) -> None:

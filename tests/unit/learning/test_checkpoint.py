@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,39 @@ def test_an_optimiser_state_survives_flattening():
     other = torch.optim.Adam([torch.nn.Parameter(torch.ones(3))])
     other.load_state_dict(back["optimiser"])
     assert torch.equal(other.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
+
+
+def test_a_disk_that_fills_up_while_weights_are_written(tmp_path: Path):
+    store = CheckpointStore(tmp_path)
+    save(store, 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(CheckpointError, match="free some space"):
+            store.save(2, {"w": torch.zeros(1_000_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store.load_latest().step == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_one_just_written_stays_beside_a_damaged_later_one(tmp_path: Path):
+    store = CheckpointStore(tmp_path, keep=1)
+    (save(store, 9) / "state.json").unlink()
+    save(store, 5)
+    assert store.load_latest().step == 5
+
+
+def test_tensors_that_share_memory_are_each_saved(tmp_path: Path):
+    store = CheckpointStore(tmp_path)
+    weight = torch.arange(6.0)
+    store.save(1, {"a": weight, "b": weight, "c": weight[2:]}, {})
+    tensors = store.load_latest().tensors
+    assert torch.equal(tensors["a"], weight)
+    assert torch.equal(tensors["c"], weight[2:])
+
+
+def test_flattening_keeps_apart_what_has_the_same_path():
+    tree = {"a/b": torch.zeros(1), "a": {"b": torch.ones(1)}, 1: torch.full((1,), 2.0), "1": torch.full((1,), 3.0)}
+    back = unflatten(*flatten(tree))
+    assert [back["a/b"].item(), back["a"]["b"].item(), back[1].item(), back["1"].item()] == [0, 1, 2, 3]

@@ -128,3 +128,33 @@ def test_the_last_window_holds_the_final_observation_and_the_termination(tmp_pat
     batch = sampler.sample(1, np.random.default_rng(0))
     assert batch.proprio[0, :, 1].tolist() == [0, 1, 2, 3]
     assert batch.terminated[0].tolist() == [False, False, True]
+
+
+@given(st.integers(0, 40), st.frozensets(st.integers(1, 3)))
+def test_a_capacity_leaves_only_windows_of_the_newest_rows(capacity, cuts):
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder), [6, 9, 4, 8], cuts)
+        sampler = SequenceSampler(Replay(Path(folder)), HORIZON, config=SamplerConfig(capacity=capacity))
+        sampler.refresh()
+        order = [(number, step) for number, length in enumerate([6, 9, 4, 8]) for step in range(length + 1)]
+        newest = order[len(order) - min(capacity, len(order)) :]
+        starts = {row for row in newest if (row[0], row[1] + HORIZON) in newest}
+        assert sampler.windows == len(starts)
+        if starts:
+            batch = sampler.sample(400, np.random.default_rng(0))
+            assert {(int(n), int(s)) for n, s in batch.proprio[:, 0]} == starts
+
+
+def test_draws_do_not_depend_on_when_a_reader_looked_at_two_writers(tmp_path: Path):
+    writers = [ReplayWriter(tmp_path, SPEC, agent_id=name) for name in "ab"]
+    watching = SequenceSampler(Replay(tmp_path), HORIZON)
+    for number in range(0, 8, 2):
+        for left, right in zip(episode(number, 7), episode(number + 1, 7), strict=True):
+            writers[0].append(left)
+            writers[1].append(right)
+            watching.refresh()
+    later = SequenceSampler(Replay(tmp_path), HORIZON)
+    later.refresh()
+    drawn = [sampler.sample(32, np.random.default_rng(3)) for sampler in (watching, later)]
+    np.testing.assert_array_equal(drawn[0].proprio, drawn[1].proprio)
+    np.testing.assert_array_equal(drawn[0].segment, drawn[1].segment)
