@@ -19,7 +19,7 @@ from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.evaluation.statistics import mean_interval
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
-from robot_agent.run.life import Life, choose_device
+from robot_agent.run.life import Life, prepare_device
 from robot_agent.run.load import load_agent, load_config
 from robot_agent.run.video import write_video
 from robot_agent.types import BodySpec
@@ -89,7 +89,7 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Evaluates and writes `evaluation.json`, `videos/evaluation.mp4` and `imagination.npz`."""
     body = body_factory(config)()
-    agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), choose_device(command.device))
+    agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), prepare_device(command.device))
     episodes = 1 if learned is not None else command.episodes
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("evaluating", total=episodes)

@@ -46,15 +46,21 @@ class Progress:
     decisions_per_second: float
 
 
-def choose_device(name: str) -> str:
-    """`auto` to the device that is used.
+def prepare_device(name: str) -> str:
+    """`auto` to the device that is used; on the CPU, one thread for this process.
+
+    The networks are small: one thread for acting and one for learning beats two for both, and two that share a busy
+    core wait for each other.
 
     Raises:
         RobotAgentError: CUDA was asked for and is not there.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise RobotAgentError("device cuda was asked for but torch sees no GPU: use --device cpu or auto")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    if device == "cpu":
+        torch.set_num_threads(1)
+    return device
 
 
 class RewardFunctionOf:
@@ -131,7 +137,7 @@ class Life:
         self.spec = BodySpec.from_env(self.body)
         self.config = config
         self.on_progress = on_progress
-        self.device = choose_device(config.device)
+        self.device = prepare_device(config.device)
         self.folder = RunFolder.open(path) if resume else RunFolder.create(path)
         if not resume:
             self.folder.write_config(to_tree(config) | {"device": self.device})
