@@ -70,7 +70,6 @@ class Benchmark:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures each row and adds it to the table."""
     benchmark = tyro.cli(Benchmark, args=argv)
-    torch.set_num_threads(1)
     for row in ROWS if benchmark.rows == ("all",) else benchmark.rows:
         task, streams, seed = row.split(":")
         config = replace(

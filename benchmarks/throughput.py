@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 import tyro
 
 from robot_agent.agent import AgentState
@@ -106,7 +105,6 @@ def measure(config: RunConfig, decisions: int) -> dict[str, object]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures both ways and writes both rows."""
     benchmark = tyro.cli(Benchmark, args=argv)
-    torch.set_num_threads(1)
     config = replace(default_config(benchmark.streams), world=benchmark.world, frames=10**9)
     between = measure(replace(config, deterministic=True), benchmark.decisions)
     beside = measure(config, benchmark.decisions)

@@ -143,7 +143,7 @@ class Agent:
             step=np.where(mine, 0, state.step),
         )
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(
         self, observations: Mapping[AgentId, Observation], state: AgentState, explore: bool = True
     ) -> tuple[dict[AgentId, NDArray[np.float32]], AgentState]:

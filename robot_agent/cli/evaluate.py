@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from robot_agent.cli.body import body_factory
+from robot_agent.device import prepare_device
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.evaluation.statistics import mean_interval
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
-from robot_agent.run.life import Life, prepare_device
+from robot_agent.run.life import Life
 from robot_agent.run.load import load_agent, load_config
 from robot_agent.run.video import write_video
 from robot_agent.types import BodySpec

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from robot_agent.device import prepare_device
 from robot_agent.errors import RobotAgentError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.hindsight import RewardFunction
@@ -251,7 +252,7 @@ class ProcessLearnerService:
 def _serve(job: LearnerJob, pipe: Connection) -> None:
     """The learner's process: updates while any are owed, listens in between, ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    torch.set_num_threads(1)
+    prepare_device(job.device)
     try:
         learner = job.build(SharedMemoryWeightStore(job.weights_path))
         pipe.send(("progress", learner.learner.updates, learner.learner.skipped_updates))

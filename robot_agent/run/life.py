@@ -15,11 +15,10 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 
 from robot_agent.agent import Agent, AgentState
+from robot_agent.device import prepare_device
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
-from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.model_quality import latent_quality
 from robot_agent.learning.hindsight import RewardFunction
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
@@ -44,23 +43,6 @@ class Progress:
     last_return: float
     updates: int
     decisions_per_second: float
-
-
-def prepare_device(name: str) -> str:
-    """`auto` to the device that is used; on the CPU, one thread for this process.
-
-    The networks are small: one thread for acting and one for learning beats two for both, and two that share a busy
-    core wait for each other.
-
-    Raises:
-        RobotAgentError: CUDA was asked for and is not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RobotAgentError("device cuda was asked for but torch sees no GPU: use --device cpu or auto")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-    if device == "cpu":
-        torch.set_num_threads(1)
-    return device
 
 
 class RewardFunctionOf:

