@@ -39,11 +39,11 @@ class Mind(nn.Module):
         super().__init__()
         self.spec = spec
         self.config = config
-        latent_dim, simplex_dim = config.encoder.latent_dim, config.encoder.simplex_dim
+        latent_dim, space = config.encoder.latent_dim, config.encoder.space()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = Encoder(spec, config.encoder)
-            self.world_model = WorldModel(latent_dim, simplex_dim, spec.action_dim, config.world_model)
+            self.world_model = WorldModel(latent_dim, space, spec.action_dim, config.world_model)
             self.goal_encoder = GoalEncoder(spec.goal_dim, config.heads.goal_embedding_dim)
             self.reward = TwoHotHead(latent_dim, spec.action_dim, config.heads, ensemble=1)
             self.value = TwoHotHead(latent_dim, spec.action_dim, config.heads, ensemble=config.heads.value_ensemble)
@@ -59,7 +59,7 @@ class Mind(nn.Module):
             policy=self.policy.network.params(),
             termination=self.world_model.termination.params() if terminates else None,
             bins=self.reward.bins,
-            simnorm_groups=self.world_model.groups,
+            latent=self.world_model.space,
             discount=self.config.discount,
             log_std_bounds=self.policy.log_std_bounds,
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from robot_agent_kernels.latent import LatentSpace
+
 
 @dataclass(frozen=True)
 class MLPParams:
@@ -36,14 +38,15 @@ class RolloutParams:
     """Everything that a latent rollout needs to know.
 
     Attributes:
-        dynamics: `[latent, action, context] -> latent` before SimNorm; its ensemble gives the uncertainty.
+        dynamics: `[latent, action, context]` to a prediction that `latent` turns into a latent; its ensemble gives the
+            uncertainty.
         reward: `[latent, action, goal] -> bins` (two-hot logits), ensemble of 1.
         value: `[latent, action, goal] -> bins`, an ensemble of Q functions.
         policy: `[latent, goal] -> 2 * action_dim` (mean and log standard deviation before squashing), ensemble of 1.
         termination: `[latent] -> 1` (logit that the episode ended on entering that latent), ensemble of 1; None for a
             world that never ended an episode.
         bins: `(bins,)` the support of the two-hot distributions on the symlog scale.
-        simnorm_groups: number of simplices in a latent.
+        latent: what a latent is made of.
         discount: per decision.
         log_std_bounds: bounds of the policy's log standard deviation.
     """
@@ -54,7 +57,7 @@ class RolloutParams:
     policy: MLPParams
     termination: MLPParams | None
     bins: Tensor
-    simnorm_groups: int
+    latent: LatentSpace
     discount: float
     log_std_bounds: tuple[float, float] = (-5.0, 1.0)
 

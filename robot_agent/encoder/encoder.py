@@ -1,15 +1,17 @@
-"""The encoder: camera frames and proprioception fused into one SimNorm latent. It never stops learning."""
+"""The encoder: camera frames and proprioception fused into one latent. It never stops learning."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from robot_agent_kernels.simnorm.reference import simnorm
+from robot_agent_kernels.latent import LatentSpace, QuantisedLatent, SimNormLatent
 from torch import Tensor, nn
 
 from robot_agent.encoder.normaliser import RunningNormaliser
+from robot_agent.errors import RobotAgentError
 from robot_agent.networks.camera_tower import CameraTower
 from robot_agent.networks.mlp import MLP
 from robot_agent.types import BodySpec
@@ -21,7 +23,9 @@ class EncoderConfig:
 
     Attributes:
         latent_dim: width of the latent.
+        latent: `simnorm`, simplices predicted by regression, or `fsq`, discrete codes predicted by classification.
         simplex_dim: members of a SimNorm simplex; divides `latent_dim`.
+        fsq_levels: values of each channel of a code; their number divides `latent_dim`.
         hidden: widths of the hidden layers of the perceptron that fuses all streams.
         frame_stack: camera frames that the encoder sees at once; 3 show velocity and acceleration.
         camera_channels: of the camera tower's convolutions.
@@ -30,12 +34,29 @@ class EncoderConfig:
     """
 
     latent_dim: int = 64
+    latent: Literal["simnorm", "fsq"] = "simnorm"
     simplex_dim: int = 8
+    fsq_levels: tuple[int, ...] = (5, 3)
     hidden: tuple[int, ...] = (192,)
     frame_stack: int = 3
     camera_channels: tuple[int, int, int] = (16, 32, 64)
     camera_features: int = 64
     shift_pixels: int = 3
+
+    def space(self) -> LatentSpace:
+        """What the latent is made of.
+
+        Raises:
+            RobotAgentError: its width is not a multiple of a simplex or a code.
+        """
+        members = len(self.fsq_levels) if self.latent == "fsq" else self.simplex_dim
+        if members < 1 or self.latent_dim % members:
+            raise RobotAgentError(
+                f"a latent of {self.latent_dim} cannot be cut into groups of {members}: make latent_dim a multiple"
+            )
+        if self.latent == "fsq":
+            return QuantisedLatent(self.latent_dim, self.fsq_levels)
+        return SimNormLatent(self.latent_dim, self.latent_dim // self.simplex_dim)
 
 
 class Encoder(nn.Module):
@@ -44,7 +65,7 @@ class Encoder(nn.Module):
     def __init__(self, spec: BodySpec, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.groups = config.latent_dim // config.simplex_dim
+        self.space = config.space()
         self.normaliser = RunningNormaliser(spec.proprio_dim)
         self.towers = nn.ModuleDict(
             {
@@ -56,7 +77,7 @@ class Encoder(nn.Module):
         self.fusion = MLP(camera_width + spec.proprio_dim, config.hidden, config.latent_dim)
 
     def embed(self, cameras: Mapping[str, Tensor], proprio: Tensor) -> Tensor:
-        """The latent before SimNorm, where the collapse guard looks; shapes as in `forward`."""
+        """What becomes the latent, where the collapse guard looks; shapes as in `forward`."""
         windows, steps, _ = proprio.shape
         features = [self.normaliser(proprio)]
         for name, tower in self.towers.items():
@@ -76,6 +97,6 @@ class Encoder(nn.Module):
             proprio: float32 `(windows, steps, proprio_dim)`, raw; width 0 where the body has none.
 
         Returns:
-            `(windows, steps, latent_dim)`, made of simplices.
+            `(windows, steps, latent_dim)`, made of simplices or codes.
         """
-        return simnorm(self.embed(cameras, proprio), self.groups)
+        return self.space.from_embedding(self.embed(cameras, proprio))

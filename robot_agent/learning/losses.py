@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from robot_agent_kernels.mlp.reference import mlp
 from robot_agent_kernels.params import MLPParams
-from robot_agent_kernels.simnorm.reference import simnorm
 from robot_agent_kernels.two_hot.reference import two_hot_loss, two_hot_mean
 from torch import Tensor
 
@@ -21,7 +20,8 @@ class LossConfig:
     """Weights of the losses.
 
     Attributes:
-        consistency: latent self-prediction against the EMA target.
+        consistency: latent self-prediction against the EMA target, squared error of simplices.
+        code_prediction: the same for discrete codes, cross-entropy.
         reward: cross-entropy of the two-hot reward.
         value: cross-entropy of the two-hot Q ensemble.
         termination: binary cross-entropy of the termination head.
@@ -32,6 +32,7 @@ class LossConfig:
     """
 
     consistency: float = 20.0
+    code_prediction: float = 1.0
     reward: float = 0.1
     value: float = 0.1
     termination: float = 0.1
@@ -126,21 +127,23 @@ def world_losses(
     stack = mind.config.encoder.frame_stack
     first = {name: frames[:, :stack] for name, frames in batch.cameras.items()}
     embedding = mind.encoder.embed(first, batch.proprio[:, :1])[:, 0]
-    latent = simnorm(embedding, mind.encoder.groups)
+    space = mind.encoder.space
+    latent = space.from_embedding(embedding)
     context = latent.new_zeros(windows, mind.config.world_model.context_dim)
 
     latents = [latent]
-    consistency = latent.new_zeros(())
+    prediction_error = latent.new_zeros(())
     termination = latent.new_zeros(())
     for step in range(horizon):
-        heads = mind.world_model.heads(latent, batch.actions[:, step], context)
+        prediction = mind.world_model.predict(latent, batch.actions[:, step], context)
+        heads = space.from_prediction(prediction)
         latent = heads.mean(0)
         latents.append(latent)
-        error = (heads - target_latents[:, step]).square().mean()
-        consistency = consistency + config.temporal_decay**step * error / horizon
+        error = space.error(prediction, heads, target_latents[:, step])
+        prediction_error = prediction_error + config.temporal_decay**step * error / horizon
     rolled = torch.stack(latents, dim=1)
 
-    parts = {"consistency": consistency, "guard": collapse_guard(embedding)}
+    parts = {space.loss_name: prediction_error, "guard": collapse_guard(embedding)}
     if mind.world_model.terminations_seen:
         logits = mind.world_model.termination_logit(rolled[:, 1:].flatten(0, 1)).view(windows, horizon)
         termination = F.binary_cross_entropy_with_logits(logits, batch.terminated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from robot_agent_kernels.simnorm.reference import simnorm
+from robot_agent_kernels.latent import LatentSpace
 from torch import Tensor, nn
 
 from robot_agent.networks.mlp import MLP
@@ -33,18 +33,22 @@ class WorldModel(nn.Module):
 
     terminations_seen: Tensor
 
-    def __init__(self, latent_dim: int, simplex_dim: int, action_dim: int, config: WorldModelConfig) -> None:
+    def __init__(self, latent_dim: int, space: LatentSpace, action_dim: int, config: WorldModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.groups = latent_dim // simplex_dim
+        self.space = space
         inputs = latent_dim + action_dim + config.context_dim
-        self.dynamics = MLP(inputs, config.hidden, latent_dim, ensemble=config.ensemble)
+        self.dynamics = MLP(inputs, config.hidden, space.prediction_width, ensemble=config.ensemble)
         self.termination = MLP(latent_dim, config.termination_hidden, 1, zero_output=True)
         self.register_buffer("terminations_seen", torch.zeros((), dtype=torch.bool))
 
     def heads(self, latent: Tensor, action: Tensor, context: Tensor) -> Tensor:
         """Next latents of each head: `(rows, ...)` in, `(ensemble, rows, latent_dim)` out."""
-        return simnorm(self.dynamics(torch.cat([latent, action, context], dim=-1)), self.groups)
+        return self.space.from_prediction(self.predict(latent, action, context))
+
+    def predict(self, latent: Tensor, action: Tensor, context: Tensor) -> Tensor:
+        """What each head says of the next latent, `(ensemble, rows, prediction_width)`."""
+        return self.dynamics(torch.cat([latent, action, context], dim=-1))
 
     def termination_logit(self, latent: Tensor) -> Tensor:
         """Logit that the episode ended on entering `latent (rows, latent_dim)`, `(rows,)`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from robot_agent_kernels.fsq.reference import code_indices, code_loss, codebook, expected_code, quantise
 from robot_agent_kernels.mlp.reference import mlp
 from robot_agent_kernels.simnorm.reference import simnorm
 from robot_agent_kernels.two_hot.reference import symexp, symlog, two_hot, two_hot_loss, two_hot_mean
@@ -47,6 +50,33 @@ def test_simnorm_makes_simplices_of_members_that_lie_groups_apart(width: int, gr
 def test_simnorm_refuses_a_width_that_its_groups_do_not_divide():
     with pytest.raises(RuntimeError):
         simnorm(torch.randn(2, 10), 4)
+
+
+def test_quantising_takes_the_nearest_level_and_the_gradient_passes():
+    embedding = torch.tensor([[-9.0, -0.5, 0.1, 9.0]], requires_grad=True)  # two channels of two groups
+    latent = quantise(embedding, (5, 3))
+    torch.testing.assert_close(latent.detach(), torch.tensor([[-1.0, -0.5, 0.0, 1.0]]))
+    latent.sum().backward()
+    torch.testing.assert_close(embedding.grad, 1 - torch.tanh(embedding.detach()).square())
+
+
+@given(st.sampled_from([(3,), (5, 3), (3, 5, 7)]), st.integers(1, 6), st.integers(0, 2**31))
+def test_a_certain_prediction_of_a_code_is_that_code(levels: tuple[int, ...], groups: int, seed: int):
+    g = torch.Generator().manual_seed(seed)
+    latent = quantise(3 * torch.randn(4, len(levels) * groups, generator=g, dtype=torch.float64), levels)
+    indices = code_indices(latent, levels)
+    codes = math.prod(levels)
+    logits = 80 * F.one_hot(indices, codes).to(torch.float64).transpose(-1, -2).flatten(1)
+    torch.testing.assert_close(expected_code(logits, levels), latent)
+    torch.testing.assert_close(code_loss(logits, latent, levels), torch.zeros(4, dtype=torch.float64))
+    uniform = code_loss(torch.zeros_like(logits), latent, levels)
+    torch.testing.assert_close(uniform, torch.full((4,), math.log(codes), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("levels", [(), (4, 3), (1,)])
+def test_levels_without_a_middle_are_refused(levels: tuple[int, ...]):
+    with pytest.raises(ValueError, match="each must be odd and at least 3"):
+        codebook(levels, torch.float32, torch.device("cpu"))
 
 
 @given(st.floats(-20_000, 20_000))

@@ -21,9 +21,9 @@ def inputs(robots: int = 2, samples: int = 3, horizon: int = 4, seed: int = 1):
     return z0, actions, goal, context
 
 
-@pytest.mark.parametrize("termination", [False, True])
-def test_return_is_the_discounted_sum_of_rewards_closed_by_the_value(termination: bool):
-    params = rollout_params(termination=termination)
+@pytest.mark.parametrize(("termination", "quantised"), [(False, False), (True, False), (False, True)])
+def test_return_is_the_discounted_sum_of_rewards_closed_by_the_value(termination: bool, quantised: bool):
+    params = rollout_params(termination=termination, quantised=quantised)
     z0, actions, goal, context = inputs()
     returns, uncertainty, z_final = rollout(params, z0, actions, goal, context)
     for robot in range(2):

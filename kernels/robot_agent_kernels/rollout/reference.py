@@ -7,13 +7,12 @@ from torch import Tensor
 
 from robot_agent_kernels.mlp.reference import mlp
 from robot_agent_kernels.params import RolloutParams
-from robot_agent_kernels.simnorm.reference import simnorm
 from robot_agent_kernels.two_hot.reference import two_hot_mean
 
 
 def next_latents(params: RolloutParams, latent: Tensor, action: Tensor, context: Tensor) -> Tensor:
     """One step of each dynamics head: `(rows, ...)` inputs to `(ensemble, rows, latent)`."""
-    return simnorm(mlp(params.dynamics, torch.cat([latent, action, context], dim=-1)), params.simnorm_groups)
+    return params.latent.from_prediction(mlp(params.dynamics, torch.cat([latent, action, context], dim=-1)))
 
 
 def policy_mean(params: RolloutParams, latent: Tensor, goal: Tensor) -> Tensor:
@@ -45,7 +44,7 @@ def rollout(
 
     `return = sum_t discount^t c_t r(z_t, a_t, g) + discount^H c_H Q(z_H, pi(z_H, g), g)`, where `c_t` is the
     probability that the episode has not ended before step t, and the latent that goes on is the mean over the heads
-    (a mean of simplices is a simplex).
+    (a mean of simplices is a simplex, one of mean codes a mean code).
 
     Args:
         params: the networks.

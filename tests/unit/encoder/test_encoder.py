@@ -11,6 +11,7 @@ from robot_agent.encoder.augmentation import random_shift
 from robot_agent.encoder.collapse_guard import collapse_guard, effective_rank
 from robot_agent.encoder.encoder import Encoder
 from robot_agent.encoder.normaliser import RunningNormaliser
+from robot_agent.errors import RobotAgentError
 from robot_agent.types import BodySpec
 from tests.small import MIND
 
@@ -30,6 +31,22 @@ def test_either_stream_may_be_absent(spec: BodySpec):
     latent = Encoder(spec, CONFIG)(cameras, proprio[..., : spec.proprio_dim])
     assert latent.shape == (2, 5, CONFIG.latent_dim)
     torch.testing.assert_close(latent.sum(-1), torch.full((2, 5), CONFIG.latent_dim / CONFIG.simplex_dim))
+
+
+def test_a_quantised_latent_is_made_of_levels_and_lets_gradients_through():
+    encoder = Encoder(BOTH, replace(CONFIG, latent="fsq"))
+    latent = encoder(*streams())
+    five, three = latent.unflatten(-1, (2, -1)).unbind(-2)
+    assert set((2 * five).unique().tolist()) <= {-2, -1, 0, 1, 2}
+    assert set(three.unique().tolist()) <= {-1, 0, 1}
+    latent.square().sum().backward()
+    assert all(float(parameter.grad.abs().sum()) > 0 for parameter in encoder.fusion.weights)
+
+
+@pytest.mark.parametrize("latent", ["simnorm", "fsq"])
+def test_a_latent_that_its_groups_do_not_divide_is_refused(latent: str):
+    with pytest.raises(RobotAgentError, match="cannot be cut into groups"):
+        Encoder(BOTH, replace(CONFIG, latent=latent, latent_dim=31))
 
 
 def test_a_sequence_encodes_as_its_stacks_do_one_by_one():

@@ -1,0 +1,1 @@
+"""A latent of discrete codes."""
