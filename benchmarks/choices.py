@@ -1,0 +1,86 @@
+"""Measures the choices that the default configuration makes: each alternative against the default, in the same run.
+
+    python benchmarks/choices.py
+    python benchmarks/choices.py --choices fsq --tasks cartpole-swingup --frames 50000
+
+Each line is a short life from nothing and the evaluation of the agent it leaves behind. Rows are appended to
+`results/choices.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from dmc import measure
+
+from robot_agent.run.config import RunConfig, default_config
+
+COLUMNS = ("choice", "world", "streams", "seed", "frames", "return_mean", "return_std", "seconds", "device")
+Choice = Literal["default", "own_encoder", "fsq"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Which choices, on which tasks, for how long."""
+
+    choices: tuple[Choice, ...] = ("default", "own_encoder", "fsq")
+    """own_encoder: reward and value do not shape the encoder; fsq: discrete codes instead of simplices."""
+
+    tasks: tuple[str, ...] = ("cartpole-swingup", "walker-walk")
+    """Of dm_control's suite, from proprioception."""
+
+    frames: int = 20_000
+    """Simulator frames of a life, action repeat included."""
+
+    seed: int = 0
+    """Of each life."""
+
+    out: Path = Path(__file__).parent / "results" / "choices.csv"
+    """The table."""
+
+
+def alternative(config: RunConfig, choice: Choice) -> RunConfig:
+    """The configuration with one choice made differently."""
+    agent, online = config.agent, config.online
+    if choice == "own_encoder":
+        losses = replace(online.learner.losses, shape_encoder=False)
+        return replace(config, online=replace(online, learner=replace(online.learner, losses=losses)))
+    if choice == "fsq":
+        encoder = replace(agent.mind.encoder, latent="fsq")
+        return replace(config, agent=replace(agent, mind=replace(agent.mind, encoder=encoder)))
+    return config
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures each choice on each task and adds its line to the table."""
+    benchmark = tyro.cli(Benchmark, args=argv)
+    for task in benchmark.tasks:
+        for choice in benchmark.choices:
+            config = replace(
+                default_config(("proprio",)),
+                world=f"dmc/{task}",
+                frames=benchmark.frames,
+                seed=benchmark.seed,
+                device="cpu",
+                deterministic=True,
+            )
+            with tempfile.TemporaryDirectory() as scratch:
+                row = {"choice": choice, **measure(Path(scratch) / "run", alternative(config, choice))}
+            new = not benchmark.out.exists()
+            with benchmark.out.open("a", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+            print(",".join(str(row[name]) for name in COLUMNS), file=sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    main()
