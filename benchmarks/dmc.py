@@ -86,11 +86,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(folder: Path, config: RunConfig) -> dict[str, object]:
-    """One life and its evaluation."""
+    """One life and its evaluation.
+
+    Raises:
+        SystemExit: the life was interrupted.
+    """
     make_body = body_factory(config)
     start = time.perf_counter()
     life = Life(folder, config, make_body, on_progress=_Printer(config))
-    life.live()
+    if life.live()["status"] != "finished":  # Ctrl-C or a kill: a life cut short is no measurement
+        raise SystemExit("interrupted: nothing was written for this row; what was measured before it is in the table")
     seconds = time.perf_counter() - start
     body = make_body()
     agent, _, _ = load_agent(folder, BodySpec.from_env(body), life.device)

@@ -1,0 +1,74 @@
+"""The tables of measurements: what writes them, and what the README says of them."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def script(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look their module up
+    specification.loader.exec_module(module)
+    return module
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_that_is_measured_again_replaces_the_old(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    dmc = script("dmc")
+    row = dict(zip(dmc.COLUMNS, ["dmc/a", "proprio", 0, 100, 1.0, 0.1, 5, "cpu"], strict=True))
+    table = tmp_path / "results" / "dmc.csv"
+    for changes in ({}, {"seed": 1}, {"frames": 50}, {"return_mean": 2.0}):
+        dmc.write_row(table, {**row, **changes})
+    written = rows(table)
+    assert [(line["seed"], line["frames"], line["return_mean"]) for line in written] == [
+        ("1", "100", "1.0"),
+        ("0", "50", "1.0"),
+        ("0", "100", "2.0"),
+    ]
+    assert capsys.readouterr().out.splitlines()[-1] == "dmc/a,proprio,0,100,2.0,0.1,5,cpu"
+
+
+def test_the_readme_gives_the_figures_of_the_table():
+    text = (ROOT / "README.md").read_text()
+    for line in rows(RESULTS / "dmc.csv"):
+        if line["frames"] != "100000":
+            continue
+        streams = line["streams"].replace("+", " + ")
+        figure = f"{float(line['return_mean']):.1f} ± {float(line['return_std']):.1f}"
+        task = line["world"].removeprefix("dmc/")
+        wanted = f"| {task} | {streams} | {line['seed']} | {figure} |"
+        assert re.search(f"^{re.escape(wanted)}", text, flags=re.MULTILINE), f"the README lacks {wanted}"
+
+
+def test_a_life_that_was_interrupted_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dmc = script("dmc")
+
+    class Interrupted:
+        def __init__(self, *args: object, **options: object) -> None:
+            pass
+
+        def live(self) -> dict[str, str]:
+            return {"status": "interrupted"}
+
+    monkeypatch.setattr(dmc, "Life", Interrupted)
+    argv = ["--rows", "cartpole-swingup:proprio:0", "--out", str(tmp_path / "dmc.csv"), "--keep", str(tmp_path)]
+    with pytest.raises(SystemExit, match="interrupted"):
+        dmc.main(argv)
+    assert not (tmp_path / "dmc.csv").exists()
