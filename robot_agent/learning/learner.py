@@ -60,7 +60,9 @@ class Learner:
         ]
         self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
         self.policy_optimiser = torch.optim.Adam(mind.policy.parameters(), lr=config.learning_rate, fused=True)
-        self.value_scale = torch.ones(())
+        self.device = next(mind.parameters()).device
+        self.value_scale = torch.ones((), device=self.device)
+        # On the CPU wherever the mind is: the same seed draws the same on every device.
         self.generator = torch.Generator().manual_seed(seed)
         self.updates = 0
         self.skipped_updates = 0
@@ -85,7 +87,7 @@ class Learner:
             later = {name: frames[:, 1:] for name, frames in batch.cameras.items()}
             target_latents = self.target_encoder(later, batch.proprio[:, 1:])
             drawn = torch.randperm(mind.config.heads.value_ensemble, generator=self.generator)
-            members = drawn[: config.target_members]
+            members = drawn[: config.target_members].to(self.device)
             windows, _, action_dim = batch.actions.shape
             targets = multi_step_targets(
                 batch,
@@ -121,7 +123,7 @@ class Learner:
         self.policy_optimiser.step()
 
         # The spread of Q, so that the weight of the entropy means the same in worlds of any reward scale.
-        low, high = torch.quantile(quality, torch.tensor([0.05, 0.95]))
+        low, high = torch.quantile(quality, quality.new_tensor([0.05, 0.95]))
         self.value_scale.lerp_((high - low).clamp_min(1.0), config.target_rate)
         self._follow(self.target_encoder, mind.encoder)
         self._follow(self.target_value, mind.value)
@@ -146,7 +148,7 @@ class Learner:
         return LearningBatch(**{**vars(batch), "cameras": cameras})
 
     def _noise(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator)
+        return torch.randn(*shape, generator=self.generator).to(self.device)
 
     @torch.no_grad()
     def _follow(self, target: nn.Module, source: nn.Module) -> None:

@@ -113,6 +113,22 @@ def test_learning_in_a_process_beside_acting_keeps_the_update_ratio(tmp_path: Pa
     assert again["updates"] > summary["updates"]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_life_on_a_gpu_learns_and_goes_on_wherever(tmp_path: Path, deterministic: bool):
+    def make_body() -> PointMass:
+        return PointMass(camera=True)
+
+    streams = ("camera", "proprio")
+    config = run_config(frames=280, device="cuda", deterministic=deterministic, streams=streams)
+    life = Life(tmp_path / "run", config, make_body)
+    assert life.live()["updates"] > 200
+    assert {parameter.device.type for parameter in life.agent.mind.parameters()} == {"cuda"}
+    assert len(evaluated(tmp_path / "run", make_body, episodes=1)) == 1  # on the CPU
+    again = Life(tmp_path / "run", replace(config, frames=320), make_body, resume=True).live()
+    assert again["frames"] == 320
+
+
 def test_a_run_killed_before_its_first_checkpoint_resumes_from_its_replay(tmp_path: Path):
     Life(tmp_path / "run", run_config(frames=280), PointMass).live()
     for checkpoint in (tmp_path / "run/checkpoints").iterdir():
