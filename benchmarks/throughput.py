@@ -1,4 +1,4 @@
-"""Decisions a second while learning, and how long one takes: learning beside acting against learning in between.
+"""Decisions a second while learning, and how long one takes: between decisions, in a thread, in a process of its own.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --streams camera --decisions 500
@@ -12,11 +12,12 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tyro
@@ -24,11 +25,14 @@ import tyro
 from robot_agent.agent import AgentState
 from robot_agent.cli.body import body_factory
 from robot_agent.drivers.driver import Driver, Listener
+from robot_agent.learning.service import InlineLearnerService
 from robot_agent.loop import Loop
 from robot_agent.run.config import RunConfig, default_config
 from robot_agent.run.life import Life, Recorder
 from robot_agent.types import Transition
 
+Mode = Literal["between", "thread", "process"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 COLUMNS = (
     "world",
     "streams",
@@ -76,11 +80,52 @@ class _Stopwatch(Listener):
             self.milliseconds.append(state.decision.milliseconds)
 
 
-def measure(config: RunConfig, decisions: int) -> dict[str, object]:
+class _ThreadLearnerService:
+    """Learns in a thread of the process that acts: what a process of its own is compared with."""
+
+    largest_lag = 50
+
+    def __init__(self, learner: InlineLearnerService, random_decisions: int) -> None:
+        self.learner = learner
+        self.random_decisions = random_decisions
+        self.weights = learner.weights
+        self.decisions = 0
+        self.ended = False
+        self.thread = threading.Thread(target=self._learn, name="learner", daemon=True)
+        self.thread.start()
+
+    @property
+    def updates(self) -> int:
+        return self.learner.updates
+
+    def advance(self, decisions: int, hurry: object = None) -> None:
+        self.decisions = decisions
+        while decisions >= self.random_decisions and decisions - self.updates > self.largest_lag:
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        self.ended = True
+        self.thread.join()
+        self.learner.close()
+
+    def _learn(self) -> None:
+        while not self.ended:
+            if self.decisions > self.updates:
+                self.learner.advance(self.decisions, hurry=lambda: self.ended)
+            time.sleep(0.0005)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.learner, name)
+
+
+def measure(config: RunConfig, mode: Mode, decisions: int) -> dict[str, object]:
     """One life, timed after its start."""
+    config = replace(config, deterministic=mode != "process")
     skip = config.online.random_decisions + 200
     with tempfile.TemporaryDirectory() as scratch:
         life = Life(Path(scratch) / "run", config, body_factory(config))
+        if isinstance(life.learner, InlineLearnerService) and mode == "thread":
+            life.learner = _ThreadLearnerService(life.learner, config.online.random_decisions)
         watch = _Stopwatch(life, skip)
         driver = Driver(
             Loop(life.agent, life.learner.weights), {"agent": life.body}, [Recorder(life), watch], keep_transitions=True
@@ -92,7 +137,7 @@ def measure(config: RunConfig, decisions: int) -> dict[str, object]:
     return {
         "world": config.world,
         "streams": "+".join(config.streams),
-        "mode": "between" if config.deterministic else "beside",
+        "mode": mode,
         "decisions_per_second": round(decisions / seconds, 1),
         "updates_per_decision": round(updates / decisions, 2),
         "decision_ms_p50": round(float(np.percentile(watch.milliseconds, 50)), 2),
@@ -106,19 +151,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measures both ways and writes both rows."""
     benchmark = tyro.cli(Benchmark, args=argv)
     config = replace(default_config(benchmark.streams), world=benchmark.world, frames=10**9)
-    between = measure(replace(config, deterministic=True), benchmark.decisions)
-    beside = measure(config, benchmark.decisions)
-    for row in (between, beside):
+    rows = [measure(config, mode, benchmark.decisions) for mode in MODES]
+    for row in rows:
         row["baseline"] = "between"
-        row["ratio"] = round(row["decisions_per_second"] / between["decisions_per_second"], 2)  # type: ignore[operator]
+        row["ratio"] = round(row["decisions_per_second"] / rows[0]["decisions_per_second"], 2)  # type: ignore[operator]
     benchmark.out.parent.mkdir(parents=True, exist_ok=True)
     new = not benchmark.out.exists()
     with benchmark.out.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         if new:
             writer.writeheader()
-        writer.writerows([between, beside])
-    for row in (between, beside):
+        writer.writerows(rows)
+    for row in rows:
         print(",".join(str(row[name]) for name in COLUMNS))
 
 
