@@ -1,4 +1,8 @@
-"""What `make demo` runs: five minutes of learning, an evaluation, and a report."""
+"""What `make demo` runs: five minutes of learning, an evaluation, and a report.
+
+From proprioception: on two CPU cores its last five episodes returned 633. With a camera beside it two fifths as many
+decisions fit into the five minutes, and they returned 272.
+"""
 
 from __future__ import annotations
 

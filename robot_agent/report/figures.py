@@ -44,39 +44,58 @@ def as_svg(figure: Figure) -> str:
 
 
 def learning_curves(runs: Sequence[RunRecord], x: str) -> str:
-    """Return against frames or seconds: each run thin, the mean of its group thick with its 95 % interval."""
+    """Return against frames or seconds, a panel a world and set of streams.
 
-    def draw(axis: Axes) -> None:
-        scale = 60 if x == "seconds" else 1
-        for color, ((world, streams), members) in zip(_colors(), groups(runs).items(), strict=False):
-            curves = [run.series(x, "episode_return") for run in members]
-            for at, returns in curves:
-                axis.plot(at / scale, returns, color=color, lw=0.8, alpha=0.45)
-            grid = np.linspace(0, max(at[-1] for at, _ in curves), 60)
-            smooth = np.stack([_smoothed(at, returns, grid) for at, returns in curves])
-            mean = np.nanmean(smooth, axis=0)
-            label = f"{world} · {streams}" + (f" · mean of {len(members)} seeds" if len(members) > 1 else "")
-            axis.plot(grid / scale, mean, color=color, lw=2.2, label=label)
-            if len(members) > 1:
-                half = stats.t.ppf(0.975, len(members) - 1) * smooth.std(0, ddof=1) / len(members) ** 0.5
-                axis.fill_between(grid / scale, mean - half, mean + half, color=color, alpha=0.15, lw=0)
-            if x == "frames":
-                for style, curve in zip(("--", ":", "-."), _nearest(anchors(world, streams)), strict=False):
-                    inside = [i for i, at in enumerate(curve.frames) if at <= 1.6 * grid[-1]]
-                    axis.plot(
-                        [curve.frames[i] for i in inside],
-                        [curve.returns[i] for i in inside],
-                        ls=style,
-                        color="#888888",
-                        lw=1.2,
-                        marker=".",
-                        label=f"{curve.method} (published)",
-                    )
-        axis.set_xlabel("frames" if x == "frames" else "minutes")
-        axis.set_ylabel("return of an episode")
-        axis.legend(fontsize=8, loc="best")
+    Each run is thin, the mean of a panel's runs thick with its 95 % interval; markers are published results.
+    """
+    panels = groups(runs)
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    size = SIZE if len(panels) == 1 else (3.6 * columns, 2.9 * rows)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (name, members) in zip(axes, panels.items(), strict=False):
+            _learning_curve(axis, name, members, x)
+        for axis in axes[::columns]:
+            axis.set_ylabel("return of an episode")
+        return as_svg(figure)
 
-    return drawn(draw)
+
+def _learning_curve(axis: Axes, name: tuple[str, str], members: Sequence[RunRecord], x: str) -> None:
+    world, streams = name
+    scale = 60 if x == "seconds" else 1
+    color = PALETTE[0]
+    curves = [run.series(x, "episode_return") for run in members]
+    for at, returns in curves:
+        axis.plot(at / scale, returns, color=color, lw=0.8, alpha=0.45)
+    grid = np.linspace(0, max(at[-1] for at, _ in curves), 60)
+    smooth = np.stack([_smoothed(at, returns, grid) for at, returns in curves])
+    mean = np.nanmean(smooth, axis=0)
+    label = f"mean of {len(members)} seeds" if len(members) > 1 else "this agent"
+    axis.plot(grid / scale, mean, color=color, lw=2.2, label=label)
+    if len(members) > 1:
+        half = stats.t.ppf(0.975, len(members) - 1) * smooth.std(0, ddof=1) / len(members) ** 0.5
+        axis.fill_between(grid / scale, mean - half, mean + half, color=color, alpha=0.15, lw=0)
+    if x == "frames":
+        for marker, curve in zip("os^", _nearest(anchors(world, streams)), strict=False):
+            inside = [i for i, at in enumerate(curve.frames) if 0 < at <= 1.02 * grid[-1]]
+            if inside:  # the points alone: a line between them would claim what nobody published
+                axis.plot(
+                    [curve.frames[i] for i in inside],
+                    [curve.returns[i] for i in inside],
+                    ls="",
+                    color="#666666",
+                    marker=marker,
+                    ms=5,
+                    label=f"{curve.method} (published)",
+                )
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
+    axis.set_title(f"{world} · {streams}", fontsize=10)
+    axis.set_xlabel("frames" if x == "frames" else "minutes")
+    axis.legend(fontsize=7, loc="lower right")
 
 
 def _nearest(curves: Sequence[Any]) -> list[Any]:

@@ -58,7 +58,7 @@ class RunRecord:
 
     @property
     def streams(self) -> str:
-        return "+".join(self.config.get("streams", []))
+        return "+".join(sorted(self.config.get("streams", [])))
 
     def series(self, x: str, y: str, records: str = "episodes") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Two columns of the records, where both are there."""
