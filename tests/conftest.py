@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +18,15 @@ from hypothesis import settings
 torch.set_num_threads(1)
 settings.register_profile("tests", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def _leaves_the_process_as_it_was() -> Iterator[None]:
+    """A life in this process sets it up for small networks (robot_agent/device.py); the next test starts without that."""
+    yield
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
+
 
 NO_GPU = "no CUDA device: run on a machine with a GPU"
 
