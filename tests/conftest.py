@@ -22,7 +22,7 @@ settings.load_profile("tests")
 
 @pytest.fixture(autouse=True)
 def _leaves_the_process_as_it_was() -> Iterator[None]:
-    """A life in this process sets it up for small networks (robot_agent/device.py); the next test starts without that."""
+    """A life sets its process up for small networks (robot_agent/device.py); the next test starts without that."""
     yield
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)

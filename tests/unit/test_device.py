@@ -10,21 +10,13 @@ from robot_agent.errors import RobotAgentError
 
 
 def test_on_the_cpu_a_process_has_one_thread_and_no_denormals() -> None:
-    tiny = torch.tensor([1e-30])
-    try:
-        assert prepare_device("cpu") == "cpu"
-        assert torch.get_num_threads() == 1
-        assert float(tiny * 1e-12) == 0.0
-    finally:
-        torch.set_flush_denormal(False)
-    assert float(tiny * 1e-12) > 0.0
+    assert prepare_device("cpu") == "cpu"
+    assert torch.get_num_threads() == 1
+    assert float(torch.tensor([1e-30]) * 1e-12) == 0.0
 
 
 def test_auto_names_what_is_there() -> None:
-    try:
-        assert prepare_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    finally:
-        torch.set_flush_denormal(False)
+    assert prepare_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
