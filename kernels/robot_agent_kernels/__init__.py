@@ -1,7 +1,22 @@
 """The latent rollout core: what the planner computes, as pure functions of tensors."""
 
-from robot_agent_kernels.mppi.plan import PlanConfig, PlanResult, PlanState, PlanStatus, plan
+from robot_agent_kernels.backends import Backend, PackedParams, pack
+from robot_agent_kernels.mppi.noise import PlanNoise
+from robot_agent_kernels.mppi.plan import plan, rollout
+from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState, PlanStatus
 from robot_agent_kernels.params import MLPParams, RolloutParams
-from robot_agent_kernels.rollout.reference import rollout
 
-__all__ = ["MLPParams", "PlanConfig", "PlanResult", "PlanState", "PlanStatus", "RolloutParams", "plan", "rollout"]
+__all__ = [
+    "Backend",
+    "MLPParams",
+    "PackedParams",
+    "PlanConfig",
+    "PlanNoise",
+    "PlanResult",
+    "PlanState",
+    "PlanStatus",
+    "RolloutParams",
+    "pack",
+    "plan",
+    "rollout",
+]

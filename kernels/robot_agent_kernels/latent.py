@@ -19,6 +19,10 @@ class LatentSpace(Protocol):
     """Under which the error of a prediction goes: kinds of latents have errors of different scales."""
 
     @property
+    def width(self) -> int:
+        """Units of a latent."""
+
+    @property
     def prediction_width(self) -> int:
         """Outputs of a dynamics head."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from robot_agent_kernels.activation.reference import Activation
 from robot_agent_kernels.latent import LatentSpace
 
 
@@ -16,10 +17,12 @@ class MLPParams:
     Attributes:
         weights: one tensor a layer, `(ensemble, inputs, outputs)`.
         biases: one tensor a layer, `(ensemble, 1, outputs)`.
+        activation: of the hidden layers.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
+    activation: Activation = "relu"
 
     @property
     def ensemble(self) -> int:
@@ -30,6 +33,7 @@ class MLPParams:
         return MLPParams(
             tuple(weight.index_select(0, members) for weight in self.weights),
             tuple(bias.index_select(0, members) for bias in self.biases),
+            self.activation,
         )
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from robot_agent_kernels import PlanConfig, PlanState, PlanStatus, plan, rollout
-from robot_agent_kernels.mppi.plan import correlated, elite_weights
+from robot_agent_kernels.mppi.noise import correlated
+from robot_agent_kernels.mppi.search import elite_weights
 
 from tests.kernels.builders import rollout_params
 

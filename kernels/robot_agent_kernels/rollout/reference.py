@@ -36,46 +36,80 @@ def value_mean(params: RolloutParams, latent: Tensor, action: Tensor, goal: Tens
     return two_hot_mean(logits, params.bins).mean(0)
 
 
-@torch.no_grad()
-def rollout(
-    params: RolloutParams, z0: Tensor, actions: Tensor, goal: Tensor, context: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Rolls action sequences out and closes them with the value of the policy's action.
-
-    `return = sum_t discount^t c_t r(z_t, a_t, g) + discount^H c_H Q(z_H, pi(z_H, g), g)`, where `c_t` is the
-    probability that the episode has not ended before step t, and the latent that goes on is the mean over the heads
-    (a mean of simplices is a simplex, one of mean codes a mean code).
+class ReferenceRollout:
+    """The networks and what can be done with them; every other back end is tested against it.
 
     Args:
-        params: the networks.
-        z0: `(robots, latent)`.
-        actions: `(robots, samples, horizon, action_dim)` in [-1, 1].
-        goal: `(robots, goal)` embedding; read by reward, value and policy, never by the dynamics.
-        context: `(robots, context)`; read by the dynamics alone. Width 0 is allowed.
-
-    Returns:
-        returns `(robots, samples)`; uncertainty `(robots, samples)`, the mean over the horizon of the heads' squared
-        distance to their mean; z_final `(robots, samples, latent)`.
+        params: the networks; not copied, of any floating dtype.
     """
-    robots, samples, horizon, action_dim = actions.shape
-    latent, goals, contexts = (
-        tensor.unsqueeze(1).expand(-1, samples, -1).reshape(robots * samples, -1) for tensor in (z0, goal, context)
-    )
-    steps = actions.reshape(robots * samples, horizon, action_dim).unbind(1)
-    uncertainty = latent.new_zeros(robots * samples)
-    weights = [torch.ones_like(uncertainty)]
-    latents = []
-    for action in steps:
-        latents.append(latent)
-        heads = next_latents(params, latent, action, contexts)
-        latent = heads.mean(0)
-        uncertainty = uncertainty + (heads - latent).square().sum(-1).mean(0) / horizon
-        weights.append(weights[-1] * params.discount)
-        if params.termination is not None:
-            weights[-1] = weights[-1] * torch.sigmoid(-mlp(params.termination, latent)[0, :, 0])
-    # The rewards of all steps at once: a few large products are faster than many small ones.
-    rows = torch.cat([torch.cat(latents), torch.cat(steps), goals.repeat(horizon, 1)], dim=-1)
-    rewards = two_hot_mean(mlp(params.reward, rows)[0], params.bins).view(horizon, robots * samples)
-    returns = (torch.stack(weights[:-1]) * rewards).sum(0)
-    returns = returns + weights[-1] * value_mean(params, latent, policy_mean(params, latent, goals), goals)
-    return returns.view(robots, samples), uncertainty.view(robots, samples), latent.view(robots, samples, -1)
+
+    name = "reference"
+
+    def __init__(self, params: RolloutParams) -> None:
+        self.params = params
+
+    def refresh(self, params: RolloutParams) -> None:
+        """Takes the learner's weights as they are now."""
+        self.params = params
+
+    @property
+    def value_ensemble(self) -> int:
+        """How many Q functions there are to draw from."""
+        return self.params.value.ensemble
+
+    def rollout(
+        self, z0: Tensor, actions: Tensor, goal: Tensor, context: Tensor, members: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rolls action sequences out and closes them with the value of the policy's action.
+
+        `return = sum_t discount^t c_t r(z_t, a_t, g) + discount^H c_H Q(z_H, pi(z_H, g), g)`, where `c_t` is the
+        probability that the episode has not ended before step t, and the latent that goes on is the mean over the
+        heads (a mean of simplices is a simplex, one of mean codes a mean code).
+
+        Args:
+            z0: `(robots, latent)`.
+            actions: `(robots, samples, horizon, action_dim)` in [-1, 1].
+            goal: `(robots, goal)` embedding; read by reward, value and policy, never by the dynamics.
+            context: `(robots, context)`; read by the dynamics alone. Width 0 is allowed.
+            members: `(k,)` int64, the Q functions whose mean closes the return; None for all.
+
+        Returns:
+            returns `(robots, samples)`; uncertainty `(robots, samples)`, the mean over the horizon of the heads'
+            squared distance to their mean; z_final `(robots, samples, latent)`.
+        """
+        params = self.params if members is None else self.params.with_value_members(members)
+        robots, samples, horizon, action_dim = actions.shape
+        latent, goals, contexts = (_per_row(tensor, samples) for tensor in (z0, goal, context))
+        steps = actions.reshape(robots * samples, horizon, action_dim).unbind(1)
+        returns = latent.new_zeros(robots * samples)
+        uncertainty = torch.zeros_like(returns)
+        weight = torch.ones_like(returns)
+        for action in steps:
+            reward = two_hot_mean(mlp(params.reward, torch.cat([latent, action, goals], dim=-1))[0], params.bins)
+            returns = returns + weight * reward
+            heads = next_latents(params, latent, action, contexts)
+            latent = heads.mean(0)
+            uncertainty = uncertainty + (heads - latent).square().sum(-1).mean(0) / horizon
+            weight = weight * params.discount
+            if params.termination is not None:
+                weight = weight * torch.sigmoid(-mlp(params.termination, latent)[0, :, 0])
+        returns = returns + weight * value_mean(params, latent, policy_mean(params, latent, goals), goals)
+        return returns.view(robots, samples), uncertainty.view(robots, samples), latent.view(robots, samples, -1)
+
+    def policy_trajectories(self, z0: Tensor, goal: Tensor, context: Tensor, noise: Tensor) -> Tensor:
+        """Actions that the policy takes when it rolls itself out; `noise`, result `(robots, k, horizon, action_dim)`."""
+        robots, count, horizon, _ = noise.shape
+        latent, goals, contexts = (_per_row(tensor, count) for tensor in (z0, goal, context))
+        steps = noise.reshape(robots * count, horizon, -1).unbind(1)
+        actions = []
+        for step in range(horizon):
+            mean, log_std = policy_distribution(self.params, latent, goals)
+            actions.append(torch.tanh(mean + log_std.exp() * steps[step]))
+            if step + 1 < horizon:
+                latent = next_latents(self.params, latent, actions[-1], contexts).mean(0)
+        return torch.stack(actions, dim=1).view_as(noise)
+
+
+def _per_row(of_robots: Tensor, samples: int) -> Tensor:
+    """One copy for each sample of a robot, `(robots, n)` to `(robots * samples, n)`."""
+    return of_robots.repeat_interleave(samples, 0)

@@ -1,0 +1,1 @@
+"""The non-linearities of a hidden layer: one function for each back end."""
