@@ -94,7 +94,7 @@ class Agent:
         self.seed = seed
         self.device = torch.device(device)
         self.mind = Mind(spec, self.config.mind, seed).to(self.device).requires_grad_(False)
-        self.planner = Planner(self.config.planner)
+        self.planner = Planner(self.config.planner, self.mind)
         self.weights_version = 0
         """0 until weights that have learned something were loaded: until then the agent acts at random."""
 
@@ -113,6 +113,7 @@ class Agent:
             )
         for name, tensor in weights.items():
             own[name].copy_(tensor)
+        self.planner.refresh()
         self.weights_version = version
 
     def initial_state(self, agents: Sequence[AgentId] = ("agent",), episode: int = 0) -> AgentState:
@@ -170,7 +171,6 @@ class Agent:
             plan, usable, value = state.plan, finite, np.full(len(rows), np.nan, np.float32)
         else:
             result = self.planner.plan(
-                self.mind,
                 self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
                 torch.from_numpy(goal).to(self.device),
                 state.context,

@@ -5,9 +5,11 @@ from robot_agent_kernels.mppi.noise import PlanNoise
 from robot_agent_kernels.mppi.plan import plan, rollout
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState, PlanStatus
 from robot_agent_kernels.params import MLPParams, RolloutParams
+from robot_agent_kernels.rollout.native import BuildError, Precision
 
 __all__ = [
     "Backend",
+    "BuildError",
     "MLPParams",
     "PackedParams",
     "PlanConfig",
@@ -15,6 +17,7 @@ __all__ = [
     "PlanResult",
     "PlanState",
     "PlanStatus",
+    "Precision",
     "RolloutParams",
     "pack",
     "plan",

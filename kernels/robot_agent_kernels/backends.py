@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robot_agent_kernels.params import RolloutParams
-from robot_agent_kernels.rollout.cpu import CPURollout
+from robot_agent_kernels.rollout.native import BuildError, NativeRollout, Precision
 from robot_agent_kernels.rollout.reference import ReferenceRollout
 
 Backend = Literal["auto", "reference", "cpu"]
@@ -37,25 +37,36 @@ class PackedParams(Protocol):
         """As `rollout.reference.ReferenceRollout.policy_trajectories`."""
 
 
-def pack(params: RolloutParams, backend: Backend = "auto", dtype: torch.dtype | None = None) -> PackedParams:
+def pack(
+    params: RolloutParams, backend: Backend = "auto", precision: Precision = "float32", threads: int = 1
+) -> PackedParams:
     """Brings weights into the form of a back end.
 
     Args:
         params: the networks.
-        backend: `reference` works everywhere and with any dtype; `cpu` is the fast one on a CPU; `auto` chooses by
-            where the weights are.
-        dtype: of products, where the back end offers a choice; None for the one of the weights.
+        backend: `reference` works everywhere and with any dtype; `cpu` is compiled for the machine and works on float32
+            weights; `auto` is `cpu` where that can be had, else `reference`.
+        precision: of the products of `cpu`.
+        threads: of `cpu`.
 
     Raises:
-        ValueError: there is no such back end, or it cannot work where the weights are.
+        ValueError: there is no such back end, or the weights are not what it takes.
+        BuildError: back end `cpu` was asked for and cannot be compiled here.
     """
     weights = params.bins
-    if backend == "auto":
-        backend = "cpu" if weights.device.type == "cpu" else "reference"
-    if backend == "cpu" and weights.device.type != "cpu":
-        raise ValueError(f"back end cpu got weights on {weights.device}: move them to the CPU or choose auto")
-    if backend == "cpu":
-        return CPURollout(params, dtype or weights.dtype)
+    fits_cpu = weights.device.type == "cpu" and weights.dtype == torch.float32
     if backend == "reference":
         return ReferenceRollout(params)
+    if backend == "cpu":
+        if not fits_cpu:
+            raise ValueError(
+                f"back end cpu got {weights.dtype} weights on {weights.device}, expected float32 on the CPU: "
+                "convert them or choose reference"
+            )
+        return NativeRollout(params, precision, threads)
+    if backend == "auto":
+        try:
+            return NativeRollout(params, precision, threads) if fits_cpu else ReferenceRollout(params)
+        except BuildError:
+            return ReferenceRollout(params)
     raise ValueError(f"there is no back end {backend!r}: choose auto, reference or cpu")

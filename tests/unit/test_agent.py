@@ -87,6 +87,7 @@ def test_weights_that_are_not_finite_repeat_the_last_safe_action():
     agent = learned_agent()
     safe, state = agent.act({"agent": observation()}, agent.initial_state())
     agent.mind.world_model.dynamics.weights[0].fill_(torch.nan)
+    agent.planner.refresh()
     acted, _ = agent.act({"agent": observation()}, state)
     np.testing.assert_array_equal(acted["agent"], safe["agent"])
 

@@ -97,7 +97,7 @@ class ReferenceRollout:
         return returns.view(robots, samples), uncertainty.view(robots, samples), latent.view(robots, samples, -1)
 
     def policy_trajectories(self, z0: Tensor, goal: Tensor, context: Tensor, noise: Tensor) -> Tensor:
-        """Actions that the policy takes when it rolls itself out; `noise`, result `(robots, k, horizon, action_dim)`."""
+        """What the policy does when it rolls itself out; `noise` and result `(robots, k, horizon, action_dim)`."""
         robots, count, horizon, _ = noise.shape
         latent, goals, contexts = (_per_row(tensor, count) for tensor in (z0, goal, context))
         steps = noise.reshape(robots * count, horizon, -1).unbind(1)
