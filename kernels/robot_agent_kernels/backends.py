@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from robot_agent_kernels.mppi.refit import Refit
+from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import RolloutParams
 from robot_agent_kernels.rollout.native import BuildError, NativeRollout, Precision
 from robot_agent_kernels.rollout.reference import ReferenceRollout
@@ -35,6 +37,9 @@ class PackedParams(Protocol):
 
     def policy_trajectories(self, z0: Tensor, goal: Tensor, context: Tensor, noise: Tensor) -> Tensor:
         """As `rollout.reference.ReferenceRollout.policy_trajectories`."""
+
+    def refit(self, actions: Tensor, returns: Tensor, uncertainty: Tensor, config: PlanConfig) -> Refit:
+        """As `mppi.refit.refit`."""
 
 
 def pack(

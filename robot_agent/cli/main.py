@@ -15,6 +15,7 @@ COMMANDS = {
     "worlds": "every world that can be named",
     "random": "what random actions score, for reference",
     "replay-dump": "what a run kept, and the batches that its learner had to skip",
+    "bench": "how long a plan takes on this machine, against other planners",
     "doctor": "what works on this machine, and what to install",
 }
 

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
-from robot_agent_kernels import PlanConfig, PlanState, PlanStatus, plan, rollout
+from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanState, PlanStatus, pack, plan, rollout
 from robot_agent_kernels.mppi.noise import correlated
-from robot_agent_kernels.mppi.search import elite_weights
+from robot_agent_kernels.mppi.refit import elite_weights
+from robot_agent_kernels.rollout.native import library
 
 from tests.kernels.builders import rollout_params
 
 CONFIG = PlanConfig(horizon=3, samples=64, policy_samples=8, iterations=4, elites=12)
+
+
+def _without_a_compiler() -> str | None:
+    try:
+        library()
+    except BuildError as error:
+        return str(error)
+    return None
+
+
+BACKENDS = [
+    "reference",
+    pytest.param("cpu", marks=pytest.mark.skipif(_without_a_compiler() is not None, reason=str(_without_a_compiler()))),
+]
 
 
 def start(robots: int = 2, seed: int = 1):
@@ -88,6 +104,48 @@ def test_refit_weights_against_a_case_by_hand():
     torch.testing.assert_close(weights[0], torch.softmax(logits, 0), atol=1e-5, rtol=0)
     shifted = elite_weights(torch.tensor([[400.0, 200.0, 0.0]], dtype=torch.float64), temperature=1.0)
     torch.testing.assert_close(weights, shifted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_refit_against_a_case_by_hand(backend: Backend):
+    # Elites are the returns 4 and 2 with their actions 1 and 0; the spread of (4, 2) is 1.
+    core = pack(rollout_params(dtype=torch.float32), backend)
+    actions = torch.tensor([0.5, 1.0, 0.0, -1.0, 9.0]).view(1, 5, 1, 1)
+    returns = torch.tensor([[0.0, 4.0, 2.0, 2.0, torch.nan]])
+    uncertainty = torch.tensor([[9.0, 1.0, 3.0, 9.0, 9.0]])
+    config = PlanConfig(elites=2, temperature=1.0, min_std=0.0, max_std=5.0)
+    fitted = core.refit(actions, returns, uncertainty, config)
+    high = 1 / (1 + math.exp(-2.0))  # softmax of (0, -2)
+    torch.testing.assert_close(fitted.weights, torch.tensor([[0.0, high, 1 - high, 0.0, 0.0]]), atol=1e-5, rtol=0)
+    assert float(fitted.mean) == pytest.approx(high, abs=1e-5)
+    assert float(fitted.std) == pytest.approx(math.sqrt(high * (1 - high)), abs=1e-5)
+    assert float(fitted.value) == pytest.approx(4 * high + 2 * (1 - high), abs=1e-5)
+    assert float(fitted.uncertainty) == pytest.approx(high + 3 * (1 - high), abs=1e-5)
+    curious = core.refit(actions, returns, uncertainty, replace(config, uncertainty_coefficient=100.0))
+    assert (curious.weights[0] > 0).tolist() == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_refit_without_a_finite_return_weighs_nothing(backend: Backend):
+    core = pack(rollout_params(dtype=torch.float32), backend)
+    fitted = core.refit(torch.full((1, 4, 2, 1), torch.nan), torch.full((1, 4), torch.nan), torch.ones(1, 4), CONFIG)
+    assert torch.equal(fitted.weights, torch.zeros(1, 4))
+    assert torch.equal(fitted.mean, torch.zeros(1, 2, 1))
+    assert torch.isfinite(fitted.std).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("coefficient", [0.0, -1.0, 1.0])
+def test_a_candidate_that_is_not_finite_spoils_nothing_even_with_one_iteration(backend: Backend, coefficient: float):
+    params = rollout_params(dtype=torch.float32)
+    inputs = [tensor.float() for tensor in start()[:3]]
+    proposals = torch.full((2, 3, 3, 2), torch.nan)
+    config = replace(CONFIG, samples=4, policy_samples=0, iterations=1, uncertainty_coefficient=coefficient)
+    core = pack(params, backend)
+    result = plan(core, *inputs, proposals, PlanState.initial(2, 3, 2), config, 7)
+    assert (result.status == PlanStatus.OK).all()
+    for part in (result.action, result.mean, result.std, result.value, result.uncertainty):
+        assert torch.isfinite(part).all()
 
 
 def test_elites_that_are_not_finite_weigh_nothing():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from robot_agent_kernels.mppi.noise import PlanNoise, correlated
+from robot_agent_kernels.mppi.refit import Refit
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState, PlanStatus
 
 
@@ -23,31 +24,8 @@ class Rollouts(Protocol):
     def policy_trajectories(self, z0: Tensor, goal: Tensor, context: Tensor, noise: Tensor) -> Tensor:
         """Action sequences of the policy."""
 
-
-def elite_weights(scores: Tensor, temperature: float) -> Tensor:
-    """Softmax of `scores (robots, elites)`, best first, over `temperature` standard deviations of the finite ones.
-
-    A score of minus infinity weighs nothing; where all are, all weights are zero.
-    """
-    finite = torch.isfinite(scores)
-    count = finite.sum(1, keepdim=True).clamp_min(1)
-    filled = torch.where(finite, scores, 0.0)
-    center = filled.sum(1, keepdim=True) / count
-    spread = (torch.where(finite, scores - center, 0.0).square().sum(1, keepdim=True) / count).sqrt()
-    logits = (filled - filled[:, :1]) / (temperature * spread + 1e-6)
-    weights = torch.softmax(torch.where(finite, logits, -torch.inf), dim=1)
-    return torch.nan_to_num(weights)
-
-
-def score(returns: Tensor, uncertainty: Tensor, coefficient: float) -> Tensor:
-    """What elites are chosen by, `(robots, candidates)`: minus infinity where something is not finite."""
-    finite = torch.isfinite(returns) & torch.isfinite(uncertainty)
-    scores = torch.where(finite, returns, -torch.inf)
-    if coefficient == 0.0:
-        return scores
-    level = torch.where(finite, uncertainty, 0.0).mean(1, keepdim=True)
-    spread = torch.where(finite, returns, 0.0).std(1, keepdim=True, correction=0) / (level + 1e-6)
-    return scores + torch.where(finite, coefficient * spread * uncertainty, 0.0)
+    def refit(self, actions: Tensor, returns: Tensor, uncertainty: Tensor, config: PlanConfig) -> Refit:
+        """A new mean and spread from scored trajectories."""
 
 
 def search(
@@ -63,7 +41,7 @@ def search(
 ) -> PlanResult:
     """As `plan`, with all noise given."""
     start = time.perf_counter()
-    robots, horizon, action_dim = state.mean.shape
+    robots = state.mean.shape[0]
     fixed = [] if proposals is None else [proposals]
     if config.policy_samples:
         fixed.append(rollouts.policy_trajectories(z0, goal, context, noise.policy))
@@ -83,35 +61,25 @@ def search(
             new_returns, new_uncertainty, _ = rollouts.rollout(z0, sampled, goal, context, noise.members)
             returns = torch.cat([returns[:, :count], new_returns], dim=1)
             uncertainty = torch.cat([uncertainty[:, :count], new_uncertainty], dim=1)
-        scores = score(returns, uncertainty, config.uncertainty_coefficient)
-        elite_scores, elite = scores.topk(min(config.elites, scores.shape[1]), dim=1)
-        elite_actions = actions.gather(1, elite[:, :, None, None].expand(-1, -1, horizon, action_dim))
-        weights = elite_weights(elite_scores, config.temperature)
-        column = weights[:, :, None, None]
-        # A sequence that is not finite weighs nothing, but nothing times NaN is NaN.
-        elite_actions = torch.where(column > 0, elite_actions, 0.0)
-        mean = (column * elite_actions).sum(1)
-        variance = (column * (elite_actions - mean.unsqueeze(1)).square()).sum(1)
-        std = variance.sqrt_().clamp_(config.min_std, config.max_std)
+        fitted = rollouts.refit(actions, returns, uncertainty, config)
+        mean, std = fitted.mean, fitted.std
         done = iteration + 1
         late = deadline_ms is not None and (time.perf_counter() - start) * 1e3 > deadline_ms
         if late and done < config.iterations:
             break
 
-    usable = torch.isfinite(elite_scores[:, 0])
-    drawn = (weights.log() + noise.elite.gather(1, elite)).argmax(1)
-    first = elite_actions[torch.arange(robots, device=z0.device), drawn, 0]
+    usable = fitted.weights.sum(1) > 0
+    drawn = (fitted.weights.log() + noise.elite).argmax(1)
+    first = actions[torch.arange(robots, device=z0.device), drawn, 0]
     action = torch.addcmul(first, std[:, 0], noise.action).clamp_(-1, 1)
-    keep = usable[:, None]
-    mean = torch.where(keep[:, None], mean, torch.zeros_like(mean))
+    # Where no trajectory was finite, mean is zero already.
     ended = PlanStatus.DEADLINE if done < config.iterations else PlanStatus.OK
-    elite_uncertainty = torch.where(weights > 0, uncertainty.gather(1, elite), 0.0)
     return PlanResult(
-        action=torch.where(keep, action, torch.zeros_like(action)),
+        action=torch.where(usable[:, None], action, 0.0),
         mean=mean,
         std=std,
-        value=(weights * torch.where(weights > 0, elite_scores, 0.0)).sum(1),
-        uncertainty=(weights * elite_uncertainty).sum(1),
+        value=fitted.value,
+        uncertainty=fitted.uncertainty,
         status=torch.where(usable, int(ended), int(PlanStatus.NON_FINITE)),
         state=PlanState(mean, ~usable),
         iterations=done,

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from robot_agent_kernels.fsq.reference import codebook
 from robot_agent_kernels.latent import QuantisedLatent, SimNormLatent
+from robot_agent_kernels.mppi.refit import Refit
+from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import MLPParams, RolloutParams
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -107,6 +109,9 @@ def library(precision: Precision = "float32") -> ctypes.CDLL:
     loaded.rollout.restype = None
     loaded.policy_trajectories.argtypes = [ctypes.POINTER(_Rollout), ctypes.c_void_p]
     loaded.policy_trajectories.restype = None
+    floats, ints = ctypes.c_float, ctypes.c_int
+    loaded.refit.argtypes = [ints] * 4 + [floats] * 4 + [ctypes.c_void_p] * 9
+    loaded.refit.restype = None
     loaded.rollout_scratch.argtypes = [ctypes.POINTER(_Rollout)]
     loaded.rollout_scratch.restype = ctypes.c_long
     loaded.panel_width.restype = ctypes.c_int
@@ -247,6 +252,20 @@ class NativeRollout:
             self.library.policy_trajectories, z0, actions, goal, context, torch.arange(0), (), actions.data_ptr()
         )
         return actions
+
+    def refit(self, actions: Tensor, returns: Tensor, uncertainty: Tensor, config: PlanConfig) -> Refit:
+        """As `mppi.refit.refit`; float32."""
+        robots, candidates, horizon, action_dim = actions.shape
+        inputs = [tensor.contiguous() for tensor in (actions, returns, uncertainty)]
+        mean, std = _uninitialised(2, robots, horizon, action_dim).unbind()
+        scores, weights = _uninitialised(2, robots, candidates).unbind()
+        value, disagreement = _uninitialised(2, robots).unbind()
+        self.library.refit(
+            *(robots, candidates, horizon * action_dim, config.elites),
+            *(config.temperature, config.uncertainty_coefficient, config.min_std, config.max_std),
+            *(t.data_ptr() for t in (*inputs, mean, std, scores, weights, value, disagreement)),
+        )
+        return Refit(mean, std, weights, value, disagreement)
 
     def _call(
         self,

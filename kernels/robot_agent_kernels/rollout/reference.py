@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from robot_agent_kernels.mlp.reference import mlp
+from robot_agent_kernels.mppi.refit import Refit, refit
+from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import RolloutParams
 from robot_agent_kernels.two_hot.reference import two_hot_mean
 
@@ -108,6 +110,10 @@ class ReferenceRollout:
             if step + 1 < horizon:
                 latent = next_latents(self.params, latent, actions[-1], contexts).mean(0)
         return torch.stack(actions, dim=1).view_as(noise)
+
+    def refit(self, actions: Tensor, returns: Tensor, uncertainty: Tensor, config: PlanConfig) -> Refit:
+        """As `mppi.refit.refit`."""
+        return refit(actions, returns, uncertainty, config)
 
 
 def _per_row(of_robots: Tensor, samples: int) -> Tensor:

@@ -71,9 +71,11 @@ INLINE floats exp_of(floats x) {
 }
 
 INLINE float sum_of(floats x) {
-    float sum = 0;
-    for (int i = 0; i < LANES; i++) sum += x[i];
-    return sum;
+    float part[LANES];
+    store(part, x);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) part[i] += part[i + half];
+    return part[0];
 }
 
 INLINE float max_of(floats x) {
@@ -121,23 +123,32 @@ static void to_operands(const float *from, int width, operand *to) {
     }
 }
 
-/* Mean and 1 / standard deviation of a row. */
+/* Mean and 1 / standard deviation of a row; two sums each, so that an addition need not wait for the one before. */
 INLINE void moments(const float *x, int width, floats *mean, floats *scale) {
-    floats sum = all(0), squares = all(0);
-    for (int i = 0; i < width; i += LANES) sum += masked(load(x + i), i, width);
-    *mean = all(sum_of(sum) / width);
-    for (int i = 0; i < width; i += LANES) {
-        floats centered = masked(load(x + i) - *mean, i, width);
-        squares += centered * centered;
+    int i = 0;
+    floats even = all(0), odd = all(0);
+    for (; i + 2 * LANES <= width; i += 2 * LANES) even += load(x + i), odd += load(x + i + LANES);
+    for (; i < width; i += LANES) even += masked(load(x + i), i, width);
+    *mean = all(sum_of(even + odd) / width);
+    even = odd = all(0);
+    for (i = 0; i + 2 * LANES <= width; i += 2 * LANES) {
+        floats a = load(x + i) - *mean, b = load(x + i + LANES) - *mean;
+        even += a * a;
+        odd += b * b;
     }
-    *scale = all(1.f / sqrtf(sum_of(squares) / width + 1e-5f));
+    for (; i < width; i += LANES) {
+        floats a = masked(load(x + i) - *mean, i, width);
+        even += a * a;
+    }
+    *scale = all(1.f / sqrtf(sum_of(even + odd) / width + 1e-5f));
 }
 
 INLINE void norm_activate_row(const float *x, int width, int kind, operand *to) {
     floats mean, scale;
     moments(x, width, &mean, &scale);
-    for (int i = 0; i < width; i += LANES)
-        store_operands(to + i, masked(activation((load(x + i) - mean) * scale, kind), i, width));
+    int i = 0;
+    for (; i + LANES <= width; i += LANES) store_operands(to + i, activation((load(x + i) - mean) * scale, kind));
+    if (i < width) store_operands(to + i, masked(activation((load(x + i) - mean) * scale, kind), i, width));
 }
 
 static void norm_activate(const float *x, int width, int kind, operand *to) {
@@ -513,6 +524,75 @@ void policy_trajectories(const Rollout *r, float *actions) {
                 to_operands(action, r->action_dim, s.actions + i * action_stride);
             }
             if (step + 1 < r->horizon) next_latents(r, &s, begin, rows, step == 0);
+        }
+    }
+}
+
+/* ---- refit ---- */
+
+/* The end of an MPPI iteration for each robot; mppi/refit.py is the definition. actions (candidates, width). */
+void refit(int robots, int candidates, int width, int elites, float temperature, float coefficient, float lowest_std,
+           float highest_std, const float *actions, const float *returns, const float *uncertainty, float *mean,
+           float *std, float *scores, float *weights, float *value, float *disagreement) {
+    for (int robot = 0; robot < robots; robot++) {
+        const float *gain = returns + (long)robot * candidates, *doubt = uncertainty + (long)robot * candidates;
+        const float *action = actions + (long)robot * candidates * width;
+        float *score = scores + (long)robot * candidates, *weight = weights + (long)robot * candidates;
+        float *m = mean + robot * width, *s = std + robot * width;
+
+        double sum = 0, level = 0, squares = 0;
+        for (int i = 0; i < candidates; i++) {
+            int finite = isfinite(gain[i]) && isfinite(doubt[i]);
+            score[i] = finite ? gain[i] : -INFINITY;
+            sum += finite ? gain[i] : 0;
+            level += finite ? doubt[i] : 0;
+        }
+        if (coefficient != 0) {
+            for (int i = 0; i < candidates; i++) {
+                double away = (score[i] > -INFINITY ? score[i] : 0) - sum / candidates;
+                squares += away * away;
+            }
+            double unit = coefficient * sqrt(squares / candidates) / (level / candidates + 1e-6);
+            for (int i = 0; i < candidates; i++)
+                if (score[i] > -INFINITY) score[i] += (float)(unit * doubt[i]);
+        }
+
+        int kept = 0;
+        float best = -INFINITY;
+        sum = squares = 0;
+        for (int i = 0; i < candidates; i++) { /* an elite has fewer than `elites` before it; the first of equals leads */
+            int before = 0;
+            for (int j = 0; j < candidates; j++) before += score[j] > score[i] || (score[j] == score[i] && j < i);
+            weight[i] = before < elites && score[i] > -INFINITY;
+            best = score[i] > best ? score[i] : best;
+        }
+        for (int i = 0; i < candidates; i++)
+            if (weight[i]) kept++, sum += score[i];
+        for (int i = 0; i < candidates; i++)
+            if (weight[i]) squares += (score[i] - sum / kept) * (score[i] - sum / kept);
+        double unit = kept ? temperature * sqrt(squares / kept) + 1e-6 : 1;
+
+        double total = 0;
+        for (int i = 0; i < candidates; i++)
+            if (weight[i]) total += weight[i] = (float)exp((score[i] - best) / unit);
+        memset(m, 0, sizeof(float) * width);
+        memset(s, 0, sizeof(float) * width);
+        value[robot] = disagreement[robot] = 0;
+        for (int i = 0; i < candidates; i++) {
+            if (!weight[i]) continue;
+            weight[i] /= (float)total;
+            value[robot] += weight[i] * score[i];
+            disagreement[robot] += weight[i] * doubt[i];
+            for (int u = 0; u < width; u++) m[u] += weight[i] * action[(long)i * width + u];
+        }
+        for (int i = 0; i < candidates; i++)
+            for (int u = 0; weight[i] && u < width; u++) {
+                float away = action[(long)i * width + u] - m[u];
+                s[u] += weight[i] * away * away;
+            }
+        for (int u = 0; u < width; u++) {
+            s[u] = sqrtf(s[u]);
+            s[u] = s[u] < lowest_std ? lowest_std : s[u] > highest_std ? highest_std : s[u];
         }
     }
 }

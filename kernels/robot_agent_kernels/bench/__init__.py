@@ -1,0 +1,1 @@
+"""What the rollout core is measured against, and how."""
