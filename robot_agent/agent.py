@@ -137,7 +137,7 @@ class Agent:
         rows = torch.from_numpy(mine).to(self.device)
         return replace(
             state,
-            plan=PlanState(state.plan.mean, state.plan.fresh | rows),
+            plan=replace(state.plan, fresh=state.plan.fresh | rows),
             context=torch.where(rows[:, None], 0.0, state.context),
             action=np.where(mine[:, None], np.float32(0), state.action),
             episode=np.where(mine, episode, state.episode),

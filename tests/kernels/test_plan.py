@@ -10,6 +10,7 @@ import torch
 from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanState, PlanStatus, pack, plan, rollout
 from robot_agent_kernels.mppi.noise import correlated
 from robot_agent_kernels.mppi.refit import elite_weights
+from robot_agent_kernels.mppi.search import beginning
 from robot_agent_kernels.rollout.native import library
 
 from tests.kernels.builders import rollout_params
@@ -36,7 +37,8 @@ def start(robots: int = 2, seed: int = 1):
     z0 = torch.softmax(torch.randn(robots, 4, 2, generator=g, dtype=torch.float64), 1).flatten(1)
     goal = torch.randn(robots, 3, generator=g, dtype=torch.float64)
     context = torch.zeros(robots, 1, dtype=torch.float64)
-    state = PlanState(torch.zeros(robots, 3, 2, dtype=torch.float64), torch.ones(robots, dtype=torch.bool))
+    zeros = torch.zeros(robots, 3, 2, dtype=torch.float64)
+    state = PlanState(zeros, zeros + 1, torch.ones(robots, dtype=torch.bool))
     return z0, goal, context, state
 
 
@@ -90,10 +92,25 @@ def test_a_proposal_that_is_best_wins():
 def test_the_next_plan_starts_from_the_last_one_shifted_by_a_step():
     mean = torch.rand(2, 3, 2, dtype=torch.float64) - 0.5
     only_mean = PlanConfig(samples=1, policy_samples=0, iterations=1, elites=1, max_std=1e-9, min_std=0.0)
-    kept = make_plan(config=only_mean, state=PlanState(mean, torch.tensor([False, True])))
+    kept = make_plan(config=only_mean, state=PlanState(mean, mean.abs(), torch.tensor([False, True])))
     torch.testing.assert_close(kept.mean[0, :2], mean[0, 1:])
     torch.testing.assert_close(kept.mean[0, 2], torch.zeros(2, dtype=torch.float64), atol=1e-7, rtol=0)
     torch.testing.assert_close(kept.mean[1], torch.zeros(3, 2, dtype=torch.float64), atol=1e-7, rtol=0)
+
+
+def test_the_spread_is_carried_over_where_there_is_a_last_plan():
+    mean, std = torch.zeros(2, 3, 1), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1).expand(2, 3, 1)
+    state = PlanState(mean, std, torch.tensor([False, True]))
+    carried = beginning(state, PlanConfig(carry_spread=4.0, max_std=1.0))[1][:, :, 0]
+    torch.testing.assert_close(carried, torch.tensor([[0.8, 1.0, 1.0], [1.0, 1.0, 1.0]]))
+    assert (beginning(state, PlanConfig())[1] == 1.0).all()
+
+
+def test_a_search_that_has_settled_ends_early_and_is_not_late():
+    result = make_plan(config=replace(CONFIG, settled_std=CONFIG.max_std))
+    assert result.iterations == 1
+    assert (result.status == PlanStatus.OK).all()
+    assert make_plan(config=replace(CONFIG, settled_std=1e-9)).iterations == CONFIG.iterations
 
 
 def test_refit_weights_against_a_case_by_hand():

@@ -28,6 +28,18 @@ class Rollouts(Protocol):
         """A new mean and spread from scored trajectories."""
 
 
+def beginning(state: PlanState, config: PlanConfig) -> tuple[Tensor, Tensor]:
+    """Mean and spread that a search begins with: the last plan's, shifted by a step, where there is one."""
+    fresh = state.fresh[:, None, None]
+    shifted = torch.cat([state.mean[:, 1:], torch.zeros_like(state.mean[:, :1])], dim=1)
+    mean = torch.where(fresh, torch.zeros_like(shifted), shifted)
+    widest = torch.full_like(mean, config.max_std)
+    if config.carry_spread is None:
+        return mean, widest
+    spread = torch.cat([config.carry_spread * state.std[:, 1:], widest[:, :1]], dim=1)
+    return mean, torch.where(fresh, widest, spread.clamp(config.min_std, config.max_std))
+
+
 def search(
     rollouts: Rollouts,
     z0: Tensor,
@@ -47,9 +59,7 @@ def search(
         fixed.append(rollouts.policy_trajectories(z0, goal, context, noise.policy))
     count = sum(part.shape[1] for part in fixed)
 
-    shifted = torch.cat([state.mean[:, 1:], torch.zeros_like(state.mean[:, :1])], dim=1)
-    mean = torch.where(state.fresh[:, None, None], torch.zeros_like(shifted), shifted)
-    std = torch.full_like(mean, config.max_std)
+    mean, std = beginning(state, config)
     white = correlated(noise.samples, config.noise_correlation)
     done, late = 0, False
     for iteration in range(config.iterations):
@@ -64,8 +74,10 @@ def search(
         fitted = rollouts.refit(actions, returns, uncertainty, config)
         mean, std = fitted.mean, fitted.std
         done = iteration + 1
+        if config.settled_std and float(std[:, 0].max()) <= config.settled_std:
+            break
         late = deadline_ms is not None and (time.perf_counter() - start) * 1e3 > deadline_ms
-        if late and done < config.iterations:
+        if late:
             break
 
     usable = fitted.weights.sum(1) > 0
@@ -73,7 +85,7 @@ def search(
     first = actions[torch.arange(robots, device=z0.device), drawn, 0]
     action = torch.addcmul(first, std[:, 0], noise.action).clamp_(-1, 1)
     # Where no trajectory was finite, mean is zero already.
-    ended = PlanStatus.DEADLINE if done < config.iterations else PlanStatus.OK
+    ended = PlanStatus.DEADLINE if late and done < config.iterations else PlanStatus.OK
     return PlanResult(
         action=torch.where(usable[:, None], action, 0.0),
         mean=mean,
@@ -81,6 +93,6 @@ def search(
         value=fitted.value,
         uncertainty=fitted.uncertainty,
         status=torch.where(usable, int(ended), int(PlanStatus.NON_FINITE)),
-        state=PlanState(mean, ~usable),
+        state=PlanState(mean, std, ~usable),
         iterations=done,
     )

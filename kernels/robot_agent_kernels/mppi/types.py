@@ -32,6 +32,10 @@ class PlanConfig:
         temperature: of the softmax over the elites' scores, in units of their standard deviation, so that it means the
             same in worlds of any reward scale.
         max_std: of the first iteration, in units of the action; a new plan starts that wide.
+        carry_spread: the first iteration's spread as a multiple of the last plan's, shifted like its mean and at most
+            `max_std`; None starts at `max_std` every time.
+        settled_std: ends the search when the spread of all robots' first action is at most this; 0 never does. It
+            reads a number back from the device after each iteration.
         min_std: exploration that always stays.
         noise_correlation: AR(1) coefficient of the noise between two steps of a sequence, 0 for white noise.
         uncertainty_coefficient: added to the return for each unit of disagreement, relative to the spread of returns;
@@ -47,6 +51,8 @@ class PlanConfig:
     temperature: float = 0.5
     max_std: float = 1.0
     min_std: float = 0.05
+    carry_spread: float | None = None
+    settled_std: float = 0.0
     noise_correlation: float = 0.0
     uncertainty_coefficient: float = 0.0
     value_members: int = 2
@@ -58,17 +64,18 @@ class PlanState:
 
     Attributes:
         mean: `(robots, horizon, action_dim)` of the last plan, not yet shifted.
+        std: `(robots, horizon, action_dim)` likewise.
         fresh: `(robots,)` bool, True where there is no last plan (an episode begins).
     """
 
     mean: Tensor
+    std: Tensor
     fresh: Tensor
 
     @classmethod
     def initial(cls, robots: int, horizon: int, action_dim: int, device: torch.device | None = None) -> PlanState:
-        return cls(
-            torch.zeros(robots, horizon, action_dim, device=device), torch.ones(robots, dtype=torch.bool, device=device)
-        )
+        mean = torch.zeros(robots, horizon, action_dim, device=device)
+        return cls(mean, torch.ones_like(mean), torch.ones(robots, dtype=torch.bool, device=device))
 
 
 @dataclass(frozen=True)
