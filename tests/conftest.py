@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not os.path.exists("/dev/nvidia0"):
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels run on the CPU; read when triton is imported
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401  (after a Mesa GL context exists, importing it crashes the process)
 

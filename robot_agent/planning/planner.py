@@ -19,13 +19,14 @@ class PlannerConfig:
         search: samples, iterations, horizon, elites, temperature and noise of MPPI.
         deadline_ms: when it runs out between two iterations, the best plan so far is used; None for no deadline.
         backend: of the rollout core; auto takes the fastest that this machine has.
-        precision: of the products of back end cpu; float16 is faster on Intel CPUs since 2023.
+        precision: of the products; None for float32 on a CPU and bfloat16 on a GPU. float16 is faster on Intel CPUs
+            since 2023.
     """
 
     search: PlanConfig = field(default_factory=PlanConfig)
     deadline_ms: float | None = None
     backend: Backend = "auto"
-    precision: Precision = "float32"
+    precision: Precision | None = None
 
 
 class Planner:

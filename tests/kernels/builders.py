@@ -62,16 +62,16 @@ def rollout_params(
     )
 
 
-def as_dtype(params: RolloutParams, dtype: torch.dtype) -> RolloutParams:
-    """A copy in another precision."""
+def as_dtype(params: RolloutParams, dtype: torch.dtype, device: str = "cpu") -> RolloutParams:
+    """A copy in another precision, or elsewhere."""
 
     def converted(network: MLPParams) -> MLPParams:
         return replace(
             network,
-            weights=tuple(weight.to(dtype, copy=True) for weight in network.weights),
-            biases=tuple(bias.to(dtype, copy=True) for bias in network.biases),
+            weights=tuple(weight.to(device, dtype, copy=True) for weight in network.weights),
+            biases=tuple(bias.to(device, dtype, copy=True) for bias in network.biases),
         )
 
     networks = {name: converted(getattr(params, name)) for name in ("dynamics", "reward", "value", "policy")}
     termination = None if params.termination is None else converted(params.termination)
-    return replace(params, **networks, termination=termination, bins=params.bins.to(dtype))
+    return replace(params, **networks, termination=termination, bins=params.bins.to(device, dtype))

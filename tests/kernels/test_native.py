@@ -199,7 +199,7 @@ def test_a_plan_agrees_with_the_reference_given_the_same_noise(precision: Precis
 
 
 def test_weights_of_another_dtype_are_refused():
-    with pytest.raises(ValueError, match="expected float32 on the CPU: convert them or choose reference"):
+    with pytest.raises(ValueError, match=r"expected torch\.float32 on cpu: convert them or choose reference"):
         pack(rollout_params(), "cpu")
 
 

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from robot_agent_kernels.backends import Backend, PackedParams, pack
 from robot_agent_kernels.mppi.noise import PlanNoise
-from robot_agent_kernels.mppi.search import search
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState
 from robot_agent_kernels.params import RolloutParams
 
@@ -76,8 +75,4 @@ def plan(
         `PlanResult`. A trajectory with a non-finite return never wins; where all are, the status says so.
     """
     packed = pack(params, backend) if isinstance(params, RolloutParams) else params
-    if noise is None:
-        robots, _, action_dim = state.mean.shape
-        count = 0 if proposals is None else proposals.shape[1]
-        noise = PlanNoise.draw(config, robots, action_dim, count, packed.value_ensemble, seed, z0.device, z0.dtype)
-    return search(packed, z0, goal, context, proposals, state, config, noise, deadline_ms)
+    return packed.plan(z0, goal, context, proposals, state, config, seed, deadline_ms, noise)

@@ -16,6 +16,10 @@ from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState, Pl
 class Rollouts(Protocol):
     """What the search asks of a back end; see `rollout.reference.ReferenceRollout`."""
 
+    @property
+    def value_ensemble(self) -> int:
+        """How many Q functions there are to draw from."""
+
     def rollout(
         self, z0: Tensor, actions: Tensor, goal: Tensor, context: Tensor, members: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -26,6 +30,29 @@ class Rollouts(Protocol):
 
     def refit(self, actions: Tensor, returns: Tensor, uncertainty: Tensor, config: PlanConfig) -> Refit:
         """A new mean and spread from scored trajectories."""
+
+
+class SearchInTorch:
+    """Gives a back end that rolls out and refits its `plan`."""
+
+    def plan(
+        self: Rollouts,
+        z0: Tensor,
+        goal: Tensor,
+        context: Tensor,
+        proposals: Tensor | None,
+        state: PlanState,
+        config: PlanConfig,
+        seed: int,
+        deadline_ms: float | None = None,
+        noise: PlanNoise | None = None,
+    ) -> PlanResult:
+        """As `mppi.plan.plan`."""
+        if noise is None:
+            robots, _, action_dim = state.mean.shape
+            count = 0 if proposals is None else proposals.shape[1]
+            noise = PlanNoise.draw(config, robots, action_dim, count, self.value_ensemble, seed, z0.device, z0.dtype)
+        return search(self, z0, goal, context, proposals, state, config, noise, deadline_ms)
 
 
 def beginning(state: PlanState, config: PlanConfig) -> tuple[Tensor, Tensor]:

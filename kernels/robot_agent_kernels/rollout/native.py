@@ -21,6 +21,7 @@ from torch import Tensor
 from robot_agent_kernels.fsq.reference import codebook
 from robot_agent_kernels.latent import QuantisedLatent, SimNormLatent
 from robot_agent_kernels.mppi.refit import Refit
+from robot_agent_kernels.mppi.search import SearchInTorch
 from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import MLPParams, RolloutParams
 
@@ -129,7 +130,7 @@ def _compile(compiler: str, options: list[str], built: Path) -> Path:
     return built
 
 
-class NativeRollout:
+class NativeRollout(SearchInTorch):
     """Weights packed for `rollout.c`.
 
     Args:

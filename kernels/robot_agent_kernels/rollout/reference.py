@@ -7,6 +7,7 @@ from torch import Tensor
 
 from robot_agent_kernels.mlp.reference import mlp
 from robot_agent_kernels.mppi.refit import Refit, refit
+from robot_agent_kernels.mppi.search import SearchInTorch
 from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import RolloutParams
 from robot_agent_kernels.two_hot.reference import two_hot_mean
@@ -38,7 +39,7 @@ def value_mean(params: RolloutParams, latent: Tensor, action: Tensor, goal: Tens
     return two_hot_mean(logits, params.bins).mean(0)
 
 
-class ReferenceRollout:
+class ReferenceRollout(SearchInTorch):
     """The networks and what can be done with them; every other back end is tested against it.
 
     Args:
