@@ -14,7 +14,7 @@ help:  ## what there is
 demo: $(STAMP) gl  ## an agent learns cartpole-swingup for 5 minutes; ends with the path of a report
 	@MUJOCO_GL=$${MUJOCO_GL:-egl} $(BIN)/python -m robot_agent.cli.demo
 
-test: $(STAMP) gl  ## the tests, all but the long ones
+test: $(STAMP) $(VENV)/triton-3.6 gl  ## the tests, all but the long ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long"
 
 test-long: $(STAMP) gl  ## the tests that learn for minutes
@@ -41,6 +41,11 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "$(PYTHON) is $$($(PYTHON) --version), expected 3.11 to 3.13: run make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: run sudo apt-get install -y python3-venv"; exit 1; }
+
+$(VENV)/triton-3.6: | $(STAMP)
+	@echo "installing the oldest supported Triton for the tests of its kernels"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --target $@.partial 'triton==3.6.*'
+	@mv $@.partial $@
 
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) (a few minutes the first time)"

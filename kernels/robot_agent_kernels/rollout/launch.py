@@ -48,7 +48,7 @@ def tile_for(rows: int, outputs: int, inputs: int) -> Tile:
     width = max(16, triton.next_power_of_2(outputs))
     if rows <= 4096 or width > 512:
         return Tile(16, block_k if width <= 512 else min(block_k, 32), 4 if width <= 256 else 8, 3)
-    return Tile(64, block_k if width <= 256 else min(block_k, 32), 4 if width <= 128 else 8, 3)
+    return Tile(64, block_k if width <= 256 else min(block_k, 32), 8 if width > 128 else 4, 3)
 
 
 @dataclass(frozen=True)

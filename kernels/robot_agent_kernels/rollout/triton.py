@@ -39,10 +39,10 @@ def latent_kernel(
     offsets = (code[:, None] * groups + group[None, :])[None, :, :]
     width = codes * groups
     distance = tl.zeros((BLOCK_M,), tl.float32)
+    OWN_C: tl.constexpr = 1 if CHANNELS > 0 else BLOCK_C
     for channel in tl.static_range(CHANNELS if CHANNELS > 0 else 1):
-        shape: tl.constexpr = (BLOCK_M, 1 if CHANNELS > 0 else BLOCK_C, BLOCK_G)
-        mean = tl.zeros(shape, tl.float32)
-        square = tl.zeros(shape, tl.float32)
+        mean = tl.zeros((BLOCK_M, OWN_C, BLOCK_G), tl.float32)
+        square = tl.zeros((BLOCK_M, OWN_C, BLOCK_G), tl.float32)
         for head in tl.static_range(HEADS):
             start = prediction + (head * row_count + rows).to(tl.int64)[:, None, None] * width
             x = tl.load(start + offsets, mask=mask, other=0.0)
