@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,14 @@ class LearnerConfig:
     losses: LossConfig = field(default_factory=LossConfig)
 
 
+class _Snapshot(NamedTuple):
+    """What takes an update back: tensors, how many parameters have moments, and the state of the draws."""
+
+    tensors: list[Tensor]
+    moments: int
+    generator: Tensor
+
+
 class Learner:
     """Owns the mind that learns, its EMA targets and its optimisers.
 
@@ -71,12 +79,22 @@ class Learner:
         """One update of every module.
 
         Returns:
-            losses and gauges by name, scalars still on the device. A batch that is not finite, or whose loss is not,
-            changes nothing and is reported as `skipped` = 1.
+            losses and gauges by name, scalars still on the device. Where the batch, a loss or a gradient is not finite
+            the update is reported as `skipped` = 1 and changes nothing but `skipped_updates`.
         """
+        if batch.is_finite():
+            before = self._snapshot()
+            gauges = self._update(batch)
+            if gauges is not None:
+                self.updates += 1
+                return gauges
+            self._restore(before)
+        self.skipped_updates += 1
+        return {"skipped": torch.ones(())}
+
+    def _update(self, batch: LearningBatch) -> dict[str, Tensor] | None:
+        """The update, or None where it had to stop halfway: the policy climbs a Q that has just learned."""
         mind, config = self.mind, self.config
-        if not batch.is_finite():
-            return self._skip()
         batch = self._augmented(batch)
         mind.encoder.normaliser.update(batch.proprio[:, 0])
         mind.goal_encoder.normaliser.update(batch.goal)
@@ -98,13 +116,13 @@ class Learner:
                 self._noise(windows, action_dim),
             )
         world = world_losses(mind, target_latents, targets, goal, batch, config.losses)
-        if not torch.isfinite(world.total):
-            return self._skip()
         self.optimiser.zero_grad()
         world.total.backward()
         gradient_norm = nn.utils.clip_grad_norm_(
             [p for group in self.optimiser.param_groups for p in group["params"]], config.gradient_norm
         )
+        if not _finite(world.total, gradient_norm):
+            return None
         self.optimiser.step()
 
         ends = torch.cat([world.latents[:, 0], world.latents[:, -1]])
@@ -119,7 +137,9 @@ class Learner:
         )
         self.policy_optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(mind.policy.parameters(), config.gradient_norm)
+        policy_gradient_norm = nn.utils.clip_grad_norm_(mind.policy.parameters(), config.gradient_norm)
+        if not _finite(loss, policy_gradient_norm):
+            return None
         self.policy_optimiser.step()
 
         # The spread of Q, so that the weight of the entropy means the same in worlds of any reward scale.
@@ -127,7 +147,6 @@ class Learner:
         self.value_scale.lerp_((high - low).clamp_min(1.0), config.target_rate)
         self._follow(self.target_encoder, mind.encoder)
         self._follow(self.target_value, mind.value)
-        self.updates += 1
         return {
             **{f"loss_{name}": part.detach() for name, part in world.parts.items()},
             "loss_policy": loss.detach(),
@@ -138,9 +157,22 @@ class Learner:
             "gradient_norm": gradient_norm,
         }
 
-    def _skip(self) -> dict[str, Tensor]:
-        self.skipped_updates += 1
-        return {"skipped": torch.ones(())}
+    def _snapshot(self) -> _Snapshot:
+        return _Snapshot(
+            [tensor.clone() for tensor in self._changing()], len(self.optimiser.state), self.generator.get_state()
+        )
+
+    @torch.no_grad()
+    def _restore(self, before: _Snapshot) -> None:
+        for parameter in list(self.optimiser.state)[before.moments :]:  # Adam makes them at a parameter's first step
+            del self.optimiser.state[parameter]
+        torch._foreach_copy_(self._changing(), before.tensors)
+        self.generator.set_state(before.generator)
+
+    def _changing(self) -> list[Tensor]:
+        """What an update has changed by the time that its last gradient is known."""
+        moments = [tensor for state in self.optimiser.state.values() for tensor in state.values()]
+        return [*self.mind.state_dict().values(), *moments]
 
     def _augmented(self, batch: LearningBatch) -> LearningBatch:
         pixels = self.mind.config.encoder.shift_pixels
@@ -181,3 +213,7 @@ class Learner:
         self.generator.set_state(state["generator"])
         self.updates = state["updates"]
         self.skipped_updates = state["skipped_updates"]
+
+
+def _finite(*scalars: Tensor) -> bool:
+    return bool(torch.isfinite(torch.stack(scalars)).all())

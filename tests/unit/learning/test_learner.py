@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from robot_agent.learning.checkpoint import flatten
 from robot_agent.learning.hindsight import HindsightConfig, relabel
 from robot_agent.learning.learner import Learner, LearnerConfig
 from robot_agent.learning.losses import LearningBatch, LossConfig, multi_step_targets, world_losses
@@ -149,26 +150,70 @@ def test_targets_follow_slowly():
         torch.testing.assert_close(target, old + 0.25 * (source - old))
 
 
+def state_of(learner: Learner) -> dict[str, torch.Tensor]:
+    """Every tensor that the next update depends on, copied."""
+    return {name: tensor.clone() for name, tensor in flatten(learner.state_dict())[0].items()}
+
+
+def assert_skips(learner: Learner, batch: LearningBatch) -> None:
+    before, updates, skipped = state_of(learner), learner.updates, learner.skipped_updates
+    assert learner.update(batch) == {"skipped": torch.ones(())}
+    assert (learner.updates, learner.skipped_updates) == (updates, skipped + 1)
+    after = state_of(learner)
+    assert after.keys() == before.keys()
+    for name, tensor in after.items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def final_batch() -> LearningBatch:
+    """A batch in which the first episodes end, so that skipping it must also forget that."""
+    terminated = torch.zeros(32, 3)
+    terminated[:, -1] = 1
+    return replace(make_batch(seed=1), terminated=terminated)
+
+
 @pytest.mark.parametrize("where", ["rewards", "proprio", "actions"])
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf])
 def test_a_batch_that_is_not_finite_changes_nothing(poison: float, where: str):
     learner = Learner(Mind(SPEC, MIND), CONFIG)
     learner.update(make_batch())
-    before = {name: tensor.clone() for name, tensor in learner.mind.state_dict().items()}
-    batch = make_batch()
+    batch = final_batch()
     getattr(batch, where)[3, 0] = poison
-    assert learner.update(batch) == {"skipped": torch.ones(())}
-    assert (learner.updates, learner.skipped_updates) == (1, 1)
-    for name, tensor in learner.mind.state_dict().items():
-        assert torch.equal(tensor, before[name]), name
+    assert_skips(learner, batch)
 
 
-def test_a_loss_that_is_not_finite_changes_nothing():
-    learner = Learner(Mind(SPEC, MIND), replace(CONFIG, losses=LossConfig(consistency=float("inf"))))
-    before = {name: p.detach().clone() for name, p in learner.mind.named_parameters()}
-    assert "skipped" in learner.update(make_batch())
-    for name, parameter in learner.mind.named_parameters():
-        assert torch.equal(parameter, before[name]), name
+@pytest.mark.parametrize("updates", [0, 1])
+@pytest.mark.parametrize("weight", ["consistency", "entropy"])  # of the world's loss, and of the policy's
+def test_a_loss_that_is_not_finite_changes_nothing(weight: str, updates: int):
+    learner = Learner(Mind(SPEC, MIND), CONFIG)
+    for seed in range(updates):
+        learner.update(make_batch(seed=seed))
+    learner.config = replace(CONFIG, losses=replace(CONFIG.losses, **{weight: torch.inf}))
+    assert_skips(learner, final_batch())
+
+
+@pytest.mark.parametrize("module", ["encoder", "policy"])
+def test_a_gradient_that_is_not_finite_changes_nothing(module: str):
+    learner = Learner(Mind(SPEC, MIND), CONFIG)
+    learner.update(make_batch())
+    parameter = next(getattr(learner.mind, module).parameters())
+    hook = parameter.register_hook(lambda gradient: torch.full_like(gradient, torch.nan))
+    assert_skips(learner, final_batch())
+    hook.remove()
+    assert "skipped" not in learner.update(final_batch())
+
+
+def test_a_skipped_update_leaves_no_trace_in_those_after_it():
+    learner, other = (Learner(Mind(SPEC, MIND), CONFIG) for _ in range(2))
+    hook = next(other.mind.policy.parameters()).register_hook(lambda gradient: gradient * torch.nan)
+    assert_skips(other, final_batch())
+    hook.remove()
+    for each in (learner, other):
+        each.update(make_batch())
+        each.update(final_batch())
+    expected = state_of(other)
+    for name, tensor in state_of(learner).items():
+        assert torch.equal(tensor, expected[name]), name
 
 
 def test_a_restored_learner_goes_on_exactly():
