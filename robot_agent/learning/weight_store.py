@@ -71,8 +71,7 @@ class SharedMemoryWeightStore:
             RobotAgentError: the weights are not of the kinds of the first publication, or there is no space for them.
         """
         if self._bytes is None:
-            self._create(weights)
-        assert self._bytes is not None
+            return self._create(weights)
         if [name for name, *_ in self._layout] != list(weights):
             raise RobotAgentError("other weights than at the first publication: start a store of its own for them")
         for name, kind, shape, _, _ in self._layout:
@@ -81,6 +80,9 @@ class SharedMemoryWeightStore:
                     f"{name} is {_kind(weights[name])} {list(weights[name].shape)}, "
                     f"was {kind} {shape} at the first publication: start a store of its own for it"
                 )
+        return self._fill(weights)
+
+    def _fill(self, weights: Weights) -> int:
         version = self._version() + 1
         slot = self._slot(version)
         self._header()[1] = version
@@ -104,7 +106,7 @@ class SharedMemoryWeightStore:
             if self._begun() <= version + 1:
                 return version, self._unpack(copy)
 
-    def _create(self, weights: Weights) -> None:
+    def _create(self, weights: Weights) -> int:
         start = 0
         for name, tensor in weights.items():
             stop = start + tensor.nbytes
@@ -128,8 +130,10 @@ class SharedMemoryWeightStore:
         self._bytes = np.memmap(temporary, np.uint8, mode="r+")
         self._bytes[_HEADER_BYTES : _HEADER_BYTES + len(description)] = np.frombuffer(description, np.uint8)
         self._header()[:2] = before
-        os.replace(temporary, self.path)  # whoever sees the file sees its description
+        version = self._fill(weights)
+        os.replace(temporary, self.path)  # whoever sees the file sees its description and a whole publication
         self._inode = self.path.stat().st_ino
+        return version
 
     def _attach(self) -> bool:
         if not self.path.exists():

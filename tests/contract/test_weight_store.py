@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import time
 from pathlib import Path
@@ -83,6 +84,26 @@ def test_a_reader_follows_a_publisher_that_starts_again(tmp_path: Path, width: i
     assert version == 6
     assert torch.equal(got["a"], torch.full((width,), 77.0))
     assert reader.latest(newer_than=6) is None
+
+
+@pytest.mark.parametrize("published_before", [0, 5])
+def test_whoever_joins_as_the_file_appears_sees_whole_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published_before: int
+):
+    first = SharedMemoryWeightStore(tmp_path / "weights")
+    for value in range(published_before):
+        first.publish(weights(float(value)))
+    replace, seen = os.replace, []
+
+    def replace_and_join(*paths):
+        replace(*paths)
+        seen.append(SharedMemoryWeightStore(tmp_path / "weights").latest())
+
+    monkeypatch.setattr(os, "replace", replace_and_join)
+    SharedMemoryWeightStore(tmp_path / "weights").publish(weights(7.0))
+    ((version, got),) = seen
+    assert version == published_before + 1
+    assert (got["matrix"] == 7).all()
 
 
 def test_no_space_for_shared_weights_is_one_sentence(tmp_path: Path):
