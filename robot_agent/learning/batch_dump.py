@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import fields
 from pathlib import Path
 
@@ -35,9 +37,9 @@ def describe_dump(path: Path) -> list[str]:
         RunError: there is no such dump, or it is damaged.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return [_describe(name, arrays[name]) for name in arrays.files]
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{path} is not a dumped batch ({error}): give a file of the run's `dumps` folder") from error
 
 
@@ -47,6 +49,8 @@ def _describe(name: str, array: np.ndarray) -> str:
         return line + " empty"
     if array.dtype.kind != "f":
         return line + f" {array.min()} to {array.max()}"
-    bad = np.argwhere(~np.isfinite(array))
-    line += f" {np.nanmin(array):.4g} to {np.nanmax(array):.4g}"
+    finite = np.isfinite(array)
+    bad = np.argwhere(~finite)
+    if finite.any():
+        line += f" {array[finite].min():.4g} to {array[finite].max():.4g}"
     return line + (f", {len(bad)} not finite, first at {tuple(int(i) for i in bad[0])}" if len(bad) else "")
