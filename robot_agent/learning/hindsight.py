@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from robot_agent.memory.sampler import SequenceBatch
 
 RewardFunction = Callable[[NDArray[np.float32], NDArray[np.float32], dict[str, Any]], Any]
 """A goal world's `compute_reward(achieved, desired, info)`, batched over the leading axis."""
@@ -25,32 +27,39 @@ class HindsightConfig:
 
 
 def relabel(
-    desired: NDArray[np.float32],
-    rewards: NDArray[np.float32],
-    achieved: NDArray[np.float32],
-    future: NDArray[np.float32],
+    batch: SequenceBatch,
     reward_function: RewardFunction,
+    frames_per_step: int,
     config: HindsightConfig,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Replaces the goal of some sub-sequences and computes their rewards again.
+) -> SequenceBatch:
+    """Replaces the goal of some sub-sequences by one achieved later, and their rewards by those that it gives.
+
+    A sub-sequence in which the episode was terminated keeps its goal: whether the old goal ended the episode or
+    something that ends it with any goal, such as a fall, nobody noted, and the return depends on it.
 
     Args:
-        desired: `(windows, goal)` as they were.
-        rewards: `(windows, horizon)` as they were.
-        achieved: `(windows, horizon + 1, goal)`.
-        future: `(windows, goal)`, achieved later in the same episode.
-        reward_function: of the goal world.
+        batch: as it was drawn.
+        reward_function: of the goal world, per frame.
+        frames_per_step: frames that one decision lasts; like the rewards that were lived, a new reward counts each, as
+            if what the decision achieved had held for all of them.
         config: see `HindsightConfig`.
         rng: chooses the sub-sequences.
 
     Returns:
-        goals `(windows, goal)` and rewards `(windows, horizon)`.
+        the batch with other `desired_goal`, `rewards` and `reward_known`.
     """
-    chosen = rng.random(len(desired)) < config.share
-    goals = np.where(chosen[:, None], future, desired)
-    windows, horizon = rewards.shape
+    windows, horizon = batch.rewards.shape
+    chosen = rng.random(len(batch.rewards)) < config.share
+    chosen[batch.terminated.any(1)] = False
+    goals = np.where(chosen[:, None, None], batch.future_achieved_goal[:, None], batch.desired_goal)
     # The reward of an action is that of the observation after it.
-    reached = achieved[:, 1:].reshape(windows * horizon, -1)
-    computed = np.asarray(reward_function(reached, np.repeat(goals, horizon, axis=0), {}), np.float32)
-    return goals, np.where(chosen[:, None], computed.reshape(windows, horizon), rewards)
+    reached = batch.achieved_goal[:, 1:].reshape(windows * horizon, -1)
+    wanted = np.repeat(batch.future_achieved_goal, horizon, axis=0)
+    computed = np.asarray(reward_function(reached, wanted, {}), np.float32).reshape(windows, horizon)
+    return replace(
+        batch,
+        desired_goal=goals,
+        rewards=np.where(chosen[:, None], frames_per_step * computed, batch.rewards),
+        reward_known=batch.reward_known | chosen[:, None],
+    )

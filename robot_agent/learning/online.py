@@ -102,18 +102,9 @@ class OnlineLearner:
         if self.sampler.windows == 0:
             return {}
         drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
-        goals, rewards = drawn.desired_goal[:, 0], drawn.rewards
         if self.reward_function is not None:
-            goals, rewards = relabel(
-                goals,
-                rewards,
-                drawn.achieved_goal,
-                drawn.future_achieved_goal,
-                self.reward_function,
-                self.config.hindsight,
-                self.rng,
-            )
-        gauges = self.learner.update(self._to_tensors(drawn, goals, rewards))
+            drawn = relabel(drawn, self.reward_function, self.spec.frames_per_step, self.config.hindsight, self.rng)
+        gauges = self.learner.update(self._to_tensors(drawn))
         if "skipped" in gauges and self.dump_folder and self.learner.skipped_updates <= self.config.largest_dumps:
             dump_batch(self.dump_folder, self.attempts, drawn)
         return gauges
@@ -122,9 +113,7 @@ class OnlineLearner:
         """Offers the current weights to whoever acts."""
         self.weights.publish(self.learner.mind.state_dict())
 
-    def _to_tensors(
-        self, drawn: SequenceBatch, goals: NDArray[np.float32], rewards: NDArray[np.float32]
-    ) -> LearningBatch:
+    def _to_tensors(self, drawn: SequenceBatch) -> LearningBatch:
         def move(array: NDArray[Any]) -> Tensor:
             return torch.from_numpy(array).to(self.device)
 
@@ -132,10 +121,10 @@ class OnlineLearner:
             cameras={name: move(frames) for name, frames in drawn.cameras.items()},
             proprio=move(drawn.proprio),
             actions=move(drawn.actions),
-            rewards=move(rewards),
+            rewards=move(drawn.rewards),
             reward_known=move(drawn.reward_known).float(),
             terminated=move(drawn.terminated).float(),
-            goal=move(goals),
+            goal=move(drawn.desired_goal[:, 0]),
         )
 
     def save(self, store: CheckpointStore, decisions: int, extra: Mapping[str, Any]) -> Path:

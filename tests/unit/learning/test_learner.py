@@ -5,18 +5,15 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from robot_agent.learning.checkpoint import flatten
-from robot_agent.learning.hindsight import HindsightConfig, relabel
 from robot_agent.learning.learner import Learner, LearnerConfig
 from robot_agent.learning.losses import LearningBatch, LossConfig, multi_step_targets, world_losses
 from robot_agent.mind import Mind
 from robot_agent.types import BodySpec
 from tests.small import MIND
-from tests.worlds import Reach
 
 SPEC = BodySpec((), 4, 2)
 CONFIG = LearnerConfig(batch_size=32)
@@ -243,17 +240,3 @@ def test_the_termination_head_learns_once_an_episode_was_terminated():
     far = batch.proprio[:, 3, 0]
     assert logits[far > 0.7].mean() > logits[far < -0.7].mean() + 0.5
     assert "loss_termination" in gauges
-
-
-def test_hindsight_gives_some_windows_a_goal_that_was_reached_and_its_rewards():
-    rng = np.random.default_rng(0)
-    achieved = rng.uniform(-1, 1, (400, 4, 2)).astype(np.float32)
-    future = achieved[:, 3]
-    desired = np.full((400, 2), 9, np.float32)
-    rewards = np.zeros((400, 3), np.float32)
-    goals, new = relabel(desired, rewards, achieved, future, Reach().compute_reward, HindsightConfig(0.8), rng)
-    chosen = (goals == future).all(1)
-    assert 0.7 < chosen.mean() < 0.9
-    assert (goals[~chosen] == 9).all()
-    assert (new[chosen, 2] == 1).all()
-    assert (new[~chosen] == 0).all()
