@@ -47,6 +47,10 @@ class OnlineConfig:
     hindsight: HindsightConfig = field(default_factory=HindsightConfig)
     largest_dumps: int = 10
 
+    def updates_due(self, decisions: int) -> int:
+        """Updates, skipped ones included, that a life of so many decisions shall have had."""
+        return int(decisions * self.updates_per_decision) if decisions >= self.random_decisions else 0
+
 
 class OnlineLearner:
     """One learner that reads replay and writes weights.
@@ -61,6 +65,9 @@ class OnlineLearner:
         reward_function: a goal world's `compute_reward`; None switches hindsight off.
         dump_folder: where batches with a non-finite loss go.
         device: where the learning happens.
+
+    Attributes:
+        starved: whether updates were due when `owed` was last asked, but replay held no whole sub-sequence.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class OnlineLearner:
         self.rng = np.random.default_rng((seed, 1))
         self.reward_function = reward_function
         self.dump_folder = dump_folder
+        self.starved = False
 
     @property
     def attempts(self) -> int:
@@ -91,16 +99,19 @@ class OnlineLearner:
         return self.learner.updates + self.learner.skipped_updates
 
     def owed(self, decisions: int) -> int:
-        """Updates that are due after so many decisions."""
-        if decisions < self.config.random_decisions:
-            return 0
-        return max(0, int(decisions * self.config.updates_per_decision) - self.attempts)
+        """Updates that are due after so many decisions, from what is in replay now; none while that is nothing."""
+        due = max(0, self.config.updates_due(decisions) - self.attempts)
+        if due:
+            self.sampler.refresh()
+        self.starved = due > 0 and self.sampler.windows == 0
+        return 0 if self.starved else due
 
     def update(self) -> dict[str, Tensor]:
-        """One update from one freshly drawn batch; empty if replay holds no whole sub-sequence yet."""
-        self.sampler.refresh()
-        if self.sampler.windows == 0:
-            return {}
+        """One update from one freshly drawn batch of the experience that `owed` found.
+
+        Raises:
+            ValueError: it found none.
+        """
         drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
         if self.reward_function is not None:
             drawn = relabel(drawn, self.reward_function, self.spec.frames_per_step, self.config.hindsight, self.rng)

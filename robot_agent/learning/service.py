@@ -92,7 +92,7 @@ class LearnerService(Protocol):
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         """Says how many decisions are in replay; returns at once unless learning is too far behind.
 
-        Once `hurry` says so it no longer waits for learning to catch up.
+        It does not wait while replay holds nothing to learn from, and no longer once `hurry` says so.
         """
 
     def drain_metrics(self) -> list[dict[str, float]]:
@@ -150,14 +150,14 @@ class InlineLearnerService:
         return self._learner.learner.skipped_updates
 
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
-        owed = self._learner.owed(decisions)
-        for _ in range(owed):
+        before = self.updates
+        for _ in range(self._learner.owed(decisions)):
             if hurry():
                 break
             self._gauges.add(self._learner.update())
             if self._gauges.full():
                 self._metrics.append(self._gauges.take(self.updates))
-        if owed and self.updates:
+        if self.updates > before:
             self._learner.publish()
 
     def drain_metrics(self) -> list[dict[str, float]]:
@@ -183,13 +183,13 @@ class ProcessLearnerService:
         self.largest_lag = largest_lag
         self.updates = 0
         self.skipped_updates = 0
-        self._owed = 0
+        self._starved = False
         self._online = job.online
         self._metrics: list[dict[str, float]] = []
         self._replies: list[Path | str] = []
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(job, theirs), name="learner", daemon=True)
+        self._process = context.Process(target=_serve, args=(job, theirs, largest_lag), name="learner", daemon=True)
         self._process.start()
         theirs.close()
         self._wait_for_reply()  # ready
@@ -198,10 +198,8 @@ class ProcessLearnerService:
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         self._send(("decisions", decisions))
         self._listen(0.0)
-        owed = 0
-        if decisions >= self._online.random_decisions:
-            owed = int(decisions * self._online.updates_per_decision)
-        while owed - self.updates - self.skipped_updates > self.largest_lag and not hurry():
+        due = self._online.updates_due(decisions)
+        while due - self.updates - self.skipped_updates > self.largest_lag and not self._starved and not hurry():
             self._listen(0.1)
 
     def drain_metrics(self) -> list[dict[str, float]]:
@@ -233,7 +231,7 @@ class ProcessLearnerService:
                 kind, *content = self._pipe.recv()
                 seconds = 0.0
                 if kind == "progress":
-                    self.updates, self.skipped_updates = content
+                    self.updates, self.skipped_updates, self._starved = content
                 elif kind == "metrics":
                     self._metrics.append(content[0])
                 elif kind == "error":
@@ -249,44 +247,51 @@ class ProcessLearnerService:
         return self._replies.pop(0)
 
 
-def _serve(job: LearnerJob, pipe: Connection) -> None:
+def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
     """The learner's process: updates while any are owed, listens in between, ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     prepare_device(job.device)
     try:
         learner = job.build(SharedMemoryWeightStore(job.weights_path))
-        pipe.send(("progress", learner.learner.updates, learner.learner.skipped_updates))
+        pipe.send(("progress", *_progress(learner)))
         pipe.send(("ready", str(os.getpid())))
-        _serve_forever(learner, CheckpointStore(job.run_folder / "checkpoints"), pipe)
+        _serve_forever(learner, CheckpointStore(job.run_folder / "checkpoints"), pipe, largest_lag)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
     except Exception as error:  # whatever ended learning is told to the parent, which tells the person
         pipe.send(("error", error if isinstance(error, RobotAgentError) else RuntimeError(repr(error))))
 
 
-def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connection) -> None:
-    decisions = 0
+def _progress(learner: OnlineLearner) -> tuple[int, int, bool]:
+    return learner.learner.updates, learner.learner.skipped_updates, learner.starved
+
+
+def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connection, largest_lag: int) -> None:
+    decisions = owed = 0
     gauges = _Gauges()
-    unpublished = 0
+    published = learner.learner.updates
+    told = _progress(learner)
     while True:
-        owed = learner.owed(decisions)
-        while pipe.poll(0 if owed else 0.05):
+        patience = 0.0 if owed else 0.05
+        while pipe.poll(patience):
             kind, *content = pipe.recv()
+            patience = 0.0
             if kind == "decisions":
                 decisions = content[0]
             elif kind == "checkpoint":
                 pipe.send(("checkpoint", str(learner.save(store, *content))))
             elif kind == "stop":
                 return
-            owed = learner.owed(decisions)
-        if not owed:
-            continue
-        gauges.add(learner.update())
-        unpublished += 1
-        # Weights that learned from the first decisions only are kept back until all of their updates are done.
-        if unpublished >= learner.config.publish_every and owed <= 10 * learner.config.publish_every:
-            learner.publish()
-            unpublished = 0
-        if gauges.full():
-            pipe.send(("metrics", gauges.take(learner.learner.updates)))
-        pipe.send(("progress", learner.learner.updates, learner.learner.skipped_updates))
+        owed = learner.owed(decisions)
+        if owed:
+            gauges.add(learner.update())
+            updates = learner.learner.updates
+            # Beyond the lag the actor waits: it shall go on with weights that learned from all that it waited for.
+            if updates - published >= learner.config.publish_every and owed - 1 <= largest_lag:
+                learner.publish()
+                published = updates
+            if gauges.full():
+                pipe.send(("metrics", gauges.take(updates)))
+        if _progress(learner) != told:
+            told = _progress(learner)
+            pipe.send(("progress", *told))

@@ -1,0 +1,81 @@
+"""Learning beside living: what is owed, what is learned from, what is kept of a batch that was skipped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robot_agent.learning.learner import LearnerConfig
+from robot_agent.learning.online import OnlineConfig, OnlineLearner
+from robot_agent.learning.weight_store import LocalWeightStore
+from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.types import BodySpec
+from tests.small import MIND
+from tests.unit.learning.lived import SPEC, live
+
+CONFIG = OnlineConfig(random_decisions=10, learner=LearnerConfig(batch_size=8))
+
+
+def make_learner(folder: Path, config: OnlineConfig = CONFIG, spec: BodySpec = SPEC, **more) -> OnlineLearner:
+    return OnlineLearner(spec, MIND, config, Replay(folder / "replay"), LocalWeightStore(), **more)
+
+
+@pytest.mark.parametrize(("ratio", "due"), [(1.0, 11), (0.5, 5), (2.0, 22), (0.0, 0)])
+def test_updates_are_owed_after_the_random_decisions_and_for_them(tmp_path: Path, ratio: float, due: int):
+    live(tmp_path, [20])
+    learner = make_learner(tmp_path, replace(CONFIG, updates_per_decision=ratio))
+    assert learner.owed(9) == 0
+    assert learner.owed(11) == due
+    if due:
+        learner.update()
+        assert learner.owed(11) == due - 1
+
+
+@pytest.mark.parametrize("lived", ["nothing", "short", "quarantined"])
+def test_nothing_is_owed_while_there_is_nothing_to_learn_from(tmp_path: Path, lived: str):
+    if lived == "short":
+        live(tmp_path, [2] * 10)
+    if lived == "quarantined":
+        live(tmp_path, [20], reward=float("nan"))
+    learner = make_learner(tmp_path)
+    assert learner.owed(5) == 0
+    assert not learner.starved
+    assert learner.owed(20) == 0
+    assert learner.starved
+    live(tmp_path, [4])
+    assert learner.owed(24) == 24
+    assert not learner.starved
+
+
+def test_a_dump_holds_the_batch_as_it_was_learned_from(tmp_path: Path):
+    """Here the rewards that hindsight computed are to blame; those that were lived are fine."""
+
+    def broken(achieved: np.ndarray, desired: np.ndarray, info: object) -> np.ndarray:
+        return np.full(len(achieved), np.nan)
+
+    spec = replace(SPEC, goal_dim=2)
+    live(tmp_path, [20], spec)
+    config = replace(CONFIG, largest_dumps=2)
+    learner = make_learner(tmp_path, config, spec, reward_function=broken, dump_folder=tmp_path / "dumps")
+    assert learner.owed(20) == 20
+    for _ in range(3):
+        learner.update()
+    assert (learner.learner.updates, learner.learner.skipped_updates, learner.owed(20)) == (0, 3, 17)
+    dumps = sorted((tmp_path / "dumps").iterdir())
+    assert len(dumps) == 2
+    with np.load(dumps[0]) as arrays:
+        assert np.isnan(arrays["rewards"]).any()
+
+
+def test_a_lived_life_is_learned_from(tmp_path: Path):
+    writer = ReplayWriter(tmp_path / "replay", SPEC)
+    writer.close()
+    live(tmp_path, [20])
+    learner = make_learner(tmp_path)
+    assert learner.owed(20) == 20
+    assert "loss_reward" in learner.update()
+    learner.publish()
+    assert (learner.weights.latest() or (0, {}))[0] == 1

@@ -1,0 +1,120 @@
+"""Where the learner runs: what it owes, publishes and reports, and when the actor waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+
+from robot_agent.learning.checkpoint import CheckpointStore
+from robot_agent.learning.learner import LearnerConfig
+from robot_agent.learning.online import OnlineConfig, OnlineLearner
+from robot_agent.learning.service import InlineLearnerService, LearnerJob, ProcessLearnerService, _serve_forever
+from robot_agent.learning.weight_store import LocalWeightStore
+from tests.small import MIND
+from tests.unit.learning.lived import SPEC, live
+
+ONLINE = OnlineConfig(random_decisions=10, learner=LearnerConfig(batch_size=8))
+
+
+def job(run: Path, **changes) -> LearnerJob:
+    return replace(LearnerJob(SPEC, MIND, ONLINE, 0, run, run / "weights"), **changes)
+
+
+def test_inline_only_real_updates_are_published_and_reported(tmp_path: Path):
+    service = InlineLearnerService(job(tmp_path))
+    service.advance(500)
+    assert (service.updates, service.skipped_updates, service.weights.latest()) == (0, 0, None)
+    assert service.drain_metrics() == []
+    live(tmp_path, [20])
+    service.advance(120)
+    assert (service.updates, (service.weights.latest() or (0, {}))[0]) == (120, 1)
+    (record,) = service.drain_metrics()
+    assert record["updates"] == 100
+    assert "loss_reward" in record
+
+
+def test_inline_weights_that_did_not_learn_are_not_published(tmp_path: Path):
+    live(tmp_path, [20])
+    losses = replace(ONLINE.learner.losses, consistency=float("nan"))
+    online = replace(ONLINE, learner=replace(ONLINE.learner, losses=losses))
+    service = InlineLearnerService(job(tmp_path, online=online))
+    service.advance(20)
+    assert (service.updates, service.skipped_updates, service.weights.latest()) == (0, 20, None)
+
+
+def test_inline_learning_stops_when_told_to_hurry(tmp_path: Path):
+    live(tmp_path, [20])
+    service = InlineLearnerService(job(tmp_path))
+    service.advance(20, hurry=lambda: service.updates == 3)
+    assert service.updates == 3
+
+
+@contextmanager
+def served(learner: OnlineLearner, run: Path, largest_lag: int = 50) -> Iterator:
+    """What a learner's process does, in a thread; gives the parent's end of the pipe."""
+    ours, theirs = Pipe()
+    thread = threading.Thread(
+        target=_serve_forever, args=(learner, CheckpointStore(run / "checkpoints"), theirs, largest_lag), daemon=True
+    )
+    thread.start()
+    try:
+        yield ours
+    finally:
+        ours.send(("stop",))
+        thread.join(20)
+
+
+def test_a_served_learner_rests_while_there_is_nothing_to_learn_from_and_says_so(tmp_path: Path):
+    learner = job(tmp_path).build(LocalWeightStore())
+    looks = []
+    owed = learner.owed
+    learner.owed = lambda decisions: looks.append(decisions) or owed(decisions)  # type: ignore[method-assign]
+    with served(learner, tmp_path) as pipe:
+        pipe.send(("decisions", 30))
+        assert pipe.recv() == ("progress", 0, 0, True)
+        looks.clear()
+        assert not pipe.poll(0.5)
+        assert len(looks) <= 11  # 20 a second
+        live(tmp_path, [20])
+        assert [pipe.recv() for _ in range(30)] == [("progress", n, 0, False) for n in range(1, 31)]
+        assert not pipe.poll(0.2)
+
+
+@pytest.mark.parametrize("publish_every", [1, 10])
+def test_a_served_learner_publishes_once_the_actor_goes_on(tmp_path: Path, publish_every: int):
+    """Were it later, an actor that a slow learner holds at the largest lag would never get weights."""
+    live(tmp_path, [20])
+    learner = job(tmp_path, online=replace(ONLINE, publish_every=publish_every)).build(LocalWeightStore())
+    publications = []
+    learner.publish = lambda: publications.append(learner.learner.updates)  # type: ignore[method-assign]
+    with served(learner, tmp_path, largest_lag=50) as pipe:
+        pipe.send(("decisions", 100))
+        while pipe.recv()[:2] != ("progress", 100):
+            pass
+    assert publications == list(range(50, 101, publish_every))
+
+
+def test_a_process_learns_and_the_actor_waits_only_for_what_can_come(tmp_path: Path):
+    service = ProcessLearnerService(job(tmp_path, online=replace(ONLINE, publish_every=1)), largest_lag=10)
+    try:
+        deadline = time.monotonic() + 30
+        service.advance(100, hurry=lambda: time.monotonic() > deadline)
+        assert time.monotonic() < deadline
+        assert service.weights.latest() is None
+        live(tmp_path, [20])
+        while not service.updates and time.monotonic() < deadline:
+            service.advance(100)
+        service.advance(120, hurry=lambda: time.monotonic() > deadline)
+        assert service.updates >= 110
+        assert service.weights.latest() is not None
+        service.advance(10**9, hurry=lambda: True)
+        assert service.updates < 10**6
+    finally:
+        service.close()
