@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -192,6 +194,8 @@ class ProcessLearnerService:
         self._process = context.Process(target=_serve, args=(job, theirs, largest_lag), name="learner", daemon=True)
         self._process.start()
         theirs.close()
+        # Else an interpreter that ends with the service open waits for a process that waits for it.
+        atexit.register(self._pipe.close)
         self._wait_for_reply()  # ready
         self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
 
@@ -216,6 +220,7 @@ class ProcessLearnerService:
             self._process.join(timeout=10)
         if self._process.is_alive():
             self._process.kill()
+        atexit.unregister(self._pipe.close)
         self._pipe.close()
 
     def _send(self, message: tuple[Any, ...]) -> None:
@@ -234,6 +239,9 @@ class ProcessLearnerService:
                     self.updates, self.skipped_updates, self._starved = content
                 elif kind == "metrics":
                     self._metrics.append(content[0])
+                elif kind == "warning":
+                    text, category = content
+                    warnings.warn(text, category, stacklevel=2)
                 elif kind == "error":
                     raise content[0]
                 else:
@@ -249,7 +257,9 @@ class ProcessLearnerService:
 
 def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
     """The learner's process: updates while any are owed, listens in between, ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides what they mean: a group of processes gets both
+        signal.signal(number, signal.SIG_IGN)
+    warnings.showwarning = lambda message, category, *_, **__: pipe.send(("warning", str(message), category))
     prepare_device(job.device)
     try:
         learner = job.build(SharedMemoryWeightStore(job.weights_path))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from robot_agent.learning.weight_store import LocalWeightStore
 from tests.small import MIND
 from tests.unit.learning.lived import SPEC, live
 
+ROOT = Path(__file__).parents[3]
 ONLINE = OnlineConfig(random_decisions=10, learner=LearnerConfig(batch_size=8))
 
 
@@ -118,3 +122,46 @@ def test_a_process_learns_and_the_actor_waits_only_for_what_can_come(tmp_path: P
         assert service.updates < 10**6
     finally:
         service.close()
+
+
+def test_a_warning_in_the_learners_process_is_given_by_its_parent(tmp_path: Path):
+    live(tmp_path, [20])
+    first = InlineLearnerService(job(tmp_path))
+    for decisions in (12, 15):
+        first.advance(decisions)
+        first.checkpoint(decisions, {})
+    (tmp_path / "checkpoints" / "checkpoint-000000000015" / "state.json").write_text("{}")
+    with pytest.warns(UserWarning, match="is damaged"):
+        service = ProcessLearnerService(job(tmp_path, resume=True))
+    assert service.updates == 12
+    service.close()
+
+
+OUTLIVES_SIGTERM = """
+import os, signal, sys
+from pathlib import Path
+from robot_agent.learning.service import ProcessLearnerService
+from tests.unit.learning.test_service import job
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    service = ProcessLearnerService(job(Path(sys.argv[1])))
+    os.killpg(0, signal.SIGTERM)
+    print(service.checkpoint(5, {}))
+"""
+
+
+def test_a_signal_to_the_group_leaves_the_checkpoint_to_the_parent_whose_end_ends_the_learner(tmp_path: Path):
+    script = tmp_path / "outlives.py"
+    script.write_text(OUTLIVES_SIGTERM)
+    paths = os.pathsep.join(str(ROOT / part) for part in (".", "kernels", "sim"))
+    process = subprocess.run(
+        [sys.executable, script, tmp_path / "run"],
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert CheckpointStore(tmp_path / "run/checkpoints").load_latest().step == 5
