@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
-import numpy as np
 
 from robot_agent.agent import AgentState
 from robot_agent.loop import Loop
@@ -33,7 +33,7 @@ class EpisodeSummary:
     Attributes:
         agent: whose episode.
         episode: its number.
-        episode_return: sum of known rewards.
+        episode_return: sum of the rewards that are known and finite.
         length: decisions.
         decision_ms: time that each decision took.
         transitions: of this episode, only where the driver was asked to keep them.
@@ -120,7 +120,8 @@ class Driver:
             )
             self._observations[agent] = observation
             summary.length += 1
-            summary.episode_return += float(np.nan_to_num(transition.reward or 0.0))
+            if transition.reward is not None and math.isfinite(transition.reward):
+                summary.episode_return += transition.reward
             summary.decision_ms.append(decision.milliseconds if decision else 0.0)
             if self.keep_transitions:
                 summary.transitions.append(transition)

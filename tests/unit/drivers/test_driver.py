@@ -1,0 +1,120 @@
+"""The driver: what becomes of rewards, ends and broken sensors, for one body and for several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robot_agent.agent import Agent, AgentState
+from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
+from robot_agent.loop import Loop
+from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.types import BodySpec, Transition
+from tests.small import AGENT
+from tests.worlds import PointMass
+
+SPEC = BodySpec.from_env(PointMass())
+
+
+class Heard(Listener):
+    def __init__(self) -> None:
+        self.steps: list[Transition] = []
+        self.states: list[AgentState] = []
+        self.episodes: list[EpisodeSummary] = []
+
+    def on_step(self, transition: Transition, state: AgentState) -> None:
+        self.steps.append(transition)
+        self.states.append(state)
+
+    def on_episode(self, summary: EpisodeSummary) -> None:
+        self.episodes.append(summary)
+
+
+class Scripted(PointMass):
+    """Gives the rewards that it is told to, and NaN instead of a position at the steps that it is told to."""
+
+    def __init__(self, rewards: list[Any], blind: tuple[int, ...] = ()) -> None:
+        super().__init__(length=len(rewards))
+        self.rewards = rewards
+        self.blind = blind
+        self.actions: list[np.ndarray] = []
+
+    def step(self, action: np.ndarray):
+        self.actions.append(action)
+        observation, _, terminated, truncated, info = super().step(action)
+        if self.steps in self.blind:
+            observation = {"proprio": np.full(4, np.nan, np.float32)}
+        return observation, self.rewards[self.steps - 1], terminated, truncated, info
+
+
+def live(bodies: dict[str, PointMass], steps: int, *listeners: Listener, **options: Any) -> Heard:
+    heard = Heard()
+    driver = Driver(Loop(Agent(SPEC, AGENT)), bodies, [heard, *listeners], **options)
+    driver.run(lambda life: life.decisions >= steps * len(bodies))
+    return heard
+
+
+@pytest.mark.parametrize("poison", [np.inf, -np.inf, np.nan, None])
+def test_a_return_is_the_sum_of_the_rewards_that_are_known_and_finite(poison: float | None):
+    heard = live({"agent": Scripted([1.0, poison, 0.25])}, 3)
+    assert [summary.episode_return for summary in heard.episodes] == [1.25]
+
+
+def test_a_body_does_what_its_transition_says():
+    bodies = {"left": Scripted([0.0] * 9), "right": Scripted([0.0] * 9)}
+    heard = live(bodies, 5)
+    for name, body in bodies.items():
+        mine = [step for step in heard.steps if step.agent_id == name]
+        np.testing.assert_array_equal([step.action for step in mine], body.actions)
+        assert {step.dt for step in mine} == {SPEC.control_dt}
+
+
+def test_the_end_of_one_bodys_episode_leaves_the_others_alone():
+    heard = live({"short": PointMass(length=3), "long": PointMass(length=5)}, 7)
+    assert [(step.episode, step.step) for step in heard.steps if step.agent_id == "short"] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0),
+    ]  # fmt: skip
+    assert [(step.episode, step.step) for step in heard.steps if step.agent_id == "long"] == [
+        (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (1, 1),
+    ]  # fmt: skip
+    assert [(summary.agent, summary.length) for summary in heard.episodes] == [("short", 3), ("long", 5), ("short", 3)]
+    ends = [step for step in heard.steps if step.final_observation is not None]
+    assert [(step.agent_id, step.truncated, step.terminated) for step in ends] == [
+        (summary.agent, True, False) for summary in heard.episodes
+    ]
+
+
+def test_the_first_body_lives_the_same_beside_another_as_alone():
+    alone = live({"left": PointMass()}, 50)
+    beside = live({"left": PointMass(), "right": PointMass()}, 50)
+    lefts = [step for step in beside.steps if step.agent_id == "left"]
+    np.testing.assert_array_equal([step.action for step in alone.steps], [step.action for step in lefts])
+    np.testing.assert_array_equal(
+        [step.observation["proprio"] for step in alone.steps], [step.observation["proprio"] for step in lefts]
+    )
+
+
+def test_what_a_broken_sensor_saw_is_quarantined_and_the_body_repeats_its_last_safe_action(tmp_path: Path):
+    class Keep(Listener):
+        writer = ReplayWriter(tmp_path, SPEC)
+
+        def on_step(self, transition: Transition, state: AgentState) -> None:
+            self.writer.append(transition)
+
+    body = Scripted([0.0] * 6, blind=(2,))
+    heard = live({"agent": body}, 6, Keep())
+    decisions = [state.decision for state in heard.states]
+    assert [bool(decision and decision.fallback[0]) for decision in decisions] == [False] * 2 + [True] + [False] * 3
+    np.testing.assert_array_equal(body.actions[2], body.actions[1])
+    valid = Replay(tmp_path).segments[0].rows["valid"]
+    assert valid.tolist() == [True, True, False, True, True, True, True]  # the last one is the final observation
+
+
+def test_an_episode_is_handed_on_only_where_it_was_asked_for():
+    assert [len(summary.transitions) for summary in live({"agent": PointMass(length=4)}, 4).episodes] == [0]
+    kept = live({"agent": PointMass(length=4)}, 4, keep_transitions=True)
+    assert kept.episodes[0].transitions == kept.steps
+    assert len(kept.episodes[0].decision_ms) == 4
