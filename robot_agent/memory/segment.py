@@ -18,7 +18,7 @@ from robot_agent.types import BodySpec
 PREFIX = "segment-"
 _NAME = re.compile(PREFIX + r"(\d+)")
 SYNC_SECONDS = 1.0
-"""Rows older than this survive a power cut; a dead process loses none."""
+"""When `append` returns, all rows that were appended longer ago than this are on the disk."""
 
 
 def segment_folders(replay: Path) -> list[tuple[int, Path]]:
@@ -46,6 +46,7 @@ class SegmentWriter:
         self.row_bytes = row_dtype(spec).itemsize
         self.rows = 0
         self._synced = time.monotonic()
+        self._failed = False
         try:
             replay.mkdir(parents=True, exist_ok=True)
             taken = [_NAME.match(path.name) for path in replay.iterdir()]
@@ -58,39 +59,73 @@ class SegmentWriter:
                 except FileExistsError:  # another writer was faster
                     self.number += 1
             write_schema(self.folder, spec, body_id, agent_id)
-            self._file = os.open(self.folder / ROWS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            (self.folder / ROWS_FILE).touch()
+            for folder in (self.folder, replay, replay.parent):  # a file survives a power cut only if its name does
+                _sync_folder(folder)
+            self._file = os.open(self.folder / ROWS_FILE, os.O_WRONLY)
         except OSError as error:
             raise _unwritable(replay, error) from error
 
-    def append(self, row: NDArray[np.void]) -> int:
-        """Appends one row and returns its index.
+    def append(self, *rows: NDArray[np.void]) -> int:
+        """Appends the rows of one transition, all or none of them, and returns the index of the first.
 
         Raises:
-            ReplayError: the disk is full or gone; the rows before stay as they are.
+            ReplayError: the disk is full or gone; the segment is as it was, and the same rows may be appended again.
         """
-        row["committed"] = COMMITTED
-        data = row.tobytes()
+        for row in rows:
+            row["committed"] = COMMITTED
+        data = b"".join(row.tobytes() for row in rows)
+        last = self.row_bytes - 1
         try:
-            written = 0
-            while written < len(data):  # what a failure leaves is no row, and the next append lies over it
-                written += os.pwrite(self._file, data[written:], self.rows * self.row_bytes + written)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-        self.rows += 1
-        if time.monotonic() - self._synced > SYNC_SECONDS:
-            try:
+            # The rows before, not these: were the disk to fail after these are written, nobody could tell whether they
+            # have been appended.
+            if time.monotonic() - self._synced > SYNC_SECONDS:
                 os.fdatasync(self._file)
-            except OSError as error:
-                raise _unwritable(self.folder, error) from error
-            self._synced = time.monotonic()
-        return self.rows - 1
+                self._synced = time.monotonic()
+            if len(rows) > 1:  # readers stop at the first row that is not whole, so they see all rows at once
+                self._write(data[:last] + b"\0" + data[last + 1 :], 0)
+                self._write(data[last : last + 1], last)
+            else:
+                self._write(data, 0)
+        except OSError as error:
+            self._failed = True
+            raise _unwritable(self.folder, error) from error
+        self._failed = False
+        self.rows += len(rows)
+        return self.rows - len(rows)
 
     def close(self) -> None:
-        """Forces the rows to the disk."""
-        if self._file >= 0:
-            os.fsync(self._file)
-            os.close(self._file)
-            self._file = -1
+        """Forces the rows to the disk.
+
+        Raises:
+            ReplayError: the disk is full or gone, and the last `append` has not said so already.
+        """
+        if self._file < 0:
+            return
+        file, self._file = self._file, -1
+        try:
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            if not self._failed:
+                raise _unwritable(self.folder, error) from error
+
+    def _write(self, data: bytes, offset: int) -> None:
+        """Writes behind the rows; what a failure leaves there is no row, and the next append lies over it."""
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._file, data[written:], self.rows * self.row_bytes + offset + written)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Forces the names in a folder to the disk."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _unwritable(folder: Path, error: OSError) -> ReplayError:
