@@ -104,7 +104,8 @@ class Transition:
     """One decision and what came of it: in `observation` the agent did `action` and received `reward`.
 
     `final_observation` is what was seen after the last action of an episode, None before. `reward` is None where
-    nobody gave one. `valid` is False for a step with a non-finite number: kept for people, never learned from.
+    nobody gave one. A body without a name of its own goes by its agent's. `valid` is False for a step with a
+    non-finite number: kept for people, never learned from.
     """
 
     observation: Observation
@@ -117,7 +118,7 @@ class Transition:
     final_observation: Observation | None = None
     stamp: float = 0.0
     dt: float = 0.0
-    body_id: str = "body"
+    body_id: str = "agent"
     agent_id: AgentId = "agent"
     source: Source = Source.PLAN
     weights_version: int = 0

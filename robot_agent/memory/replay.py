@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from robot_agent.errors import ReplayError
 from robot_agent.memory.schema import row_dtype
 from robot_agent.memory.segment import SegmentReader, SegmentWriter, segment_folders
-from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, BodySpec, Observation, Transition
+from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, AgentId, BodySpec, Observation, Transition
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ReplayWriter:
         folder: of the replay.
         spec: shapes of the body.
         config: see `ReplayConfig`.
-        body_id: of the body.
+        body_id: of the body; a driver calls it as it calls the agent.
         agent_id: of the agent.
     """
 
@@ -49,8 +49,8 @@ class ReplayWriter:
         folder: Path,
         spec: BodySpec,
         config: ReplayConfig | None = None,
-        body_id: str = "body",
-        agent_id: str = "agent",
+        body_id: str = "agent",
+        agent_id: AgentId = "agent",
     ) -> None:
         self.folder = folder
         self.spec = spec
@@ -67,8 +67,14 @@ class ReplayWriter:
         One with a number that is not finite is kept for people and counted in `quarantined`, but never sampled.
 
         Raises:
-            ReplayError: the disk is full, or the observation or the action is not of this body.
+            ReplayError: the disk is full, or the transition is of another agent or body. It is not kept, not even in
+                part; append it again once the cause is gone.
         """
+        if (transition.body_id, transition.agent_id) != (self.body_id, self.agent_id):  # windows would mix the two
+            raise ReplayError(
+                f"a transition of agent {transition.agent_id!r} in body {transition.body_id!r} came to the replay "
+                f"writer of agent {self.agent_id!r} in body {self.body_id!r}: give each body a writer of its own"
+            )
         segment = self._segment_for(transition)
         row = self._row(transition.observation, transition, transition.step)
         _put(row, "action", transition.action)
@@ -82,17 +88,19 @@ class ReplayWriter:
         if transition.final_observation is not None:
             final = self._row(transition.final_observation, transition, transition.step + 1)
             final["is_final"] = True
-        index = segment.append(row)
-        if final is not None:
-            segment.append(final)
+        index = segment.append(row) if final is None else segment.append(row, final)
         self.quarantined += int(not row["valid"] or (final is not None and not final["valid"]))
         return Address(segment.number, index)
 
     def close(self) -> None:
-        """Ends the segment and forces it to the disk."""
-        if self._segment:
-            self._segment.close()
-            self._segment = None
+        """Ends the segment and forces it to the disk; the next transition begins another.
+
+        Raises:
+            ReplayError: the disk is full or gone, and no `append` has said so yet.
+        """
+        segment, self._segment = self._segment, None
+        if segment:
+            segment.close()
 
     def _segment_for(self, transition: Transition) -> SegmentWriter:
         if self._segment:
@@ -173,19 +181,8 @@ class Replay:
         return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())
 
     @property
-    def episodes(self) -> int:
-        """Episodes of all agents, unfinished ones included."""
-        return len(
-            {
-                (segment.body_id, segment.agent_id, int(number))
-                for segment in self.segments.values()
-                for number in np.unique(segment.rows["episode"])
-            }
-        )
-
-    @property
     def next_episode(self) -> int:
-        """A number higher than that of every episode."""
+        """A number higher than that of every episode; where one agent lived, also how many there are."""
         return max((int(s.rows["episode"].max()) + 1 for s in self.segments.values() if len(s.rows)), default=0)
 
     def read(self, address: Address) -> NDArray[np.void]:

@@ -23,7 +23,16 @@ from tests.transitions import SPEC, episode
 def test_rows_come_back_as_they_were(tmp_path: Path):
     writer = ReplayWriter(tmp_path, SPEC, body_id="left", agent_id="a1")
     steps = [
-        replace(step, stamp=123.5, dt=0.02, source=Source.HUMAN, weights_version=9, reward=None)
+        replace(
+            step,
+            stamp=123.5,
+            dt=0.02,
+            source=Source.HUMAN,
+            weights_version=9,
+            reward=None,
+            body_id="left",
+            agent_id="a1",
+        )
         for step in episode(3, 4)
     ]
     addresses = [writer.append(step) for step in steps]
@@ -67,12 +76,21 @@ def test_a_reader_sees_what_a_writer_appends_meanwhile(tmp_path: Path):
 def test_two_writers_at_once_do_not_mix(tmp_path: Path):
     writers = [ReplayWriter(tmp_path, SPEC, agent_id=name) for name in "ab"]
     for left, right in zip(episode(0, 6), episode(1, 6), strict=True):
-        writers[0].append(left)
-        writers[1].append(right)
+        writers[0].append(replace(left, agent_id="a"))
+        writers[1].append(replace(right, agent_id="b"))
     replay = Replay(tmp_path)
     assert replay.decisions == 12
     for segment in replay.segments.values():
         assert len(set(segment.rows["episode"])) == 1
+
+
+@pytest.mark.parametrize("stranger", [{"agent_id": "other"}, {"body_id": "other"}])
+def test_a_transition_of_another_life_is_refused(tmp_path: Path, stranger: dict[str, str]):
+    writer = ReplayWriter(tmp_path, SPEC)
+    writer.append(episode(0, 2)[0])
+    with pytest.raises(ReplayError, match="give each body a writer of its own"):
+        writer.append(replace(episode(0, 2)[1], **stranger))
+    assert Replay(tmp_path).rows == 1
 
 
 def test_a_row_that_is_not_finite_is_kept_counted_and_invalid(tmp_path: Path):
@@ -130,29 +148,39 @@ def test_an_episode_without_end_is_cut_at_twice_the_size(tmp_path: Path):
     writer = ReplayWriter(tmp_path, small, ReplayConfig(segment_megabytes=1))
     for step in episode(0, 25, ended=False):
         writer.append(replace(step, observation=frame))
-    assert len(Replay(tmp_path).segments) >= 2
+    lengths = [len(segment.rows) for segment in Replay(tmp_path).segments.values()]
+    assert lengths == [11, 11, 3]  # 11 rows of 197 kB are the first to exceed 2 MB
 
 
-def test_a_full_disk_is_one_sentence_and_harms_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("ended", "fits"), [(False, 0.5), (True, 0.5), (True, 1), (True, 1.99)])
+def test_a_full_disk_is_one_sentence_and_harms_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool, fits: float
+):
+    """The disk has room for so many of the one or two rows that a transition takes."""
+    size = row_dtype(SPEC).itemsize
     writer = ReplayWriter(tmp_path, SPEC)
-    steps = episode(0, 5, ended=False)
+    steps = episode(0, 2, ended=ended)
     writer.append(steps[0])
-    real = os.pwrite
-    calls = []
+    reader = Replay(tmp_path)
+    real, room = os.pwrite, int((1 + fits) * size)
 
-    def half_then_full(descriptor: int, data: bytes, offset: int) -> int:
-        calls.append(len(data))
-        if len(calls) == 1:
-            return real(descriptor, data[: len(data) // 2], offset)
-        raise OSError(28, "No space left on device")
+    def nearly_full(descriptor: int, data: bytes, offset: int) -> int:
+        if offset >= room:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[: room - offset], offset)
 
-    monkeypatch.setattr("robot_agent.memory.segment.os.pwrite", half_then_full)
+    monkeypatch.setattr("robot_agent.memory.segment.os.pwrite", nearly_full)
     with pytest.raises(ReplayError, match="the disk is full"):
         writer.append(steps[1])
+    reader.refresh()
+    assert reader.rows == 1
     monkeypatch.undo()
-    assert Replay(tmp_path).decisions == 1
     writer.append(steps[1])
-    assert Replay(tmp_path).decisions == 2
+    writer.append(episode(1, 2)[0])
+    reader.refresh()
+    rows = reader.segments[0].rows
+    expected = [(0, 0), (0, 1), (0, 2), (1, 0)] if ended else [(0, 0), (0, 1), (1, 0)]
+    assert [(row["episode"], row["step"]) for row in rows] == expected
 
 
 def test_another_body_and_another_schema_are_refused(tmp_path: Path):
@@ -189,15 +217,7 @@ def test_wherever_a_file_is_torn_the_whole_rows_before_stay_and_writing_goes_on(
         address = ReplayWriter(folder, SPEC).append(episode(1, 2)[0])
         replay.refresh()
         assert replay.read(address)["episode"] == 1
-        assert replay.episodes == 1 + (whole > 0)
-
-
-def test_episodes_of_two_agents_are_counted_apart(tmp_path: Path):
-    for agent in "ab":
-        writer = ReplayWriter(tmp_path, SPEC, agent_id=agent)
-        for step in episode(0, 2):
-            writer.append(step)
-    assert Replay(tmp_path).episodes == 2
+        assert replay.next_episode == 2
 
 
 @pytest.mark.parametrize("key", ["proprio", "camera/main"])

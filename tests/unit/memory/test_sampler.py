@@ -69,7 +69,7 @@ def test_windows_are_consecutive_steps_of_one_episode_without_quarantined_rows(l
         for number in bad & set(range(len(lengths))):
             middle = lengths[number] // 2
             mine = numbers[:, 0] == number
-            assert not ((steps[mine] == middle) & (np.arange(HORIZON + 1) >= 0)).any()
+            assert not (steps[mine] == middle).any()
         if not bad:
             wanted = np.maximum(steps[:, :1] + np.arange(1 - STACK, 1), 0)
             assert (batch.cameras["main"][:, :STACK, 0, 0, 0] == wanted).all()
@@ -150,8 +150,8 @@ def test_draws_do_not_depend_on_when_a_reader_looked_at_two_writers(tmp_path: Pa
     watching = SequenceSampler(Replay(tmp_path), HORIZON)
     for number in range(0, 8, 2):
         for left, right in zip(episode(number, 7), episode(number + 1, 7), strict=True):
-            writers[0].append(left)
-            writers[1].append(right)
+            writers[0].append(replace(left, agent_id="a"))
+            writers[1].append(replace(right, agent_id="b"))
             watching.refresh()
     later = SequenceSampler(Replay(tmp_path), HORIZON)
     later.refresh()
