@@ -157,13 +157,14 @@ class Agent:
 
         Returns:
             an action `(action_dim,)` in [-1, 1] for each agent, and the next state. A robot whose observation or plan
-            is not finite repeats its last safe action.
+            is not finite repeats its last safe action; what it did not see leaves its plan and its goal as they were.
         """
         start = time.perf_counter()
         rows = [observations[agent] for agent in state.agents]
         finite = np.array([is_finite(row) for row in rows])
         frames = self._stacked(rows, state)
         goal = self._vectors(rows, "desired_goal", self.spec.goal_dim, otherwise=state.goal)
+        goal = np.where(finite[:, None], goal, state.goal)
         if self.weights_version == 0:
             actions = np.stack(
                 [self._generator(state, row).uniform(-1, 1, self.spec.action_dim) for row in range(len(rows))]
@@ -178,8 +179,14 @@ class Agent:
                 seed=int(self._generator(state, 0).integers(2**62)),
             )
             actions = (result.action if explore else result.mean[:, 0]).cpu().numpy()
-            plan, value = result.state, result.value.cpu().numpy()
+            seen = torch.from_numpy(finite).to(self.device)
+            plan = PlanState(
+                mean=torch.where(seen[:, None, None], result.state.mean, state.plan.mean),
+                std=torch.where(seen[:, None, None], result.state.std, state.plan.std),
+                fresh=torch.where(seen, result.state.fresh, state.plan.fresh),
+            )
             usable = finite & (result.status.cpu().numpy() != PlanStatus.NON_FINITE)
+            value = np.where(usable, result.value.cpu().numpy(), np.float32(np.nan))
         source = Source.RANDOM if self.weights_version == 0 else Source.PLAN
         actions = np.where(usable[:, None], actions, state.action)
         decision = Decision((source,) * len(rows), (time.perf_counter() - start) * 1e3, value, ~usable)

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from robot_agent_kernels import PlanStatus
 
-from robot_agent.agent import Agent
+from robot_agent.agent import Agent, AgentConfig
 from robot_agent.errors import BodyError
+from robot_agent.planning.planner import PlannerConfig
 from robot_agent.types import BodySpec, Source
 from tests.small import AGENT
 
@@ -20,8 +22,8 @@ def observation(value: float = 0.5, pixel: int = 100) -> dict[str, np.ndarray]:
     return {"camera/main": np.full((16, 16, 3), pixel, np.uint8), "proprio": np.full(3, value, np.float32)}
 
 
-def learned_agent(seed: int = 0) -> Agent:
-    agent = Agent(SPEC, AGENT, seed)
+def learned_agent(seed: int = 0, spec: BodySpec = SPEC, config: AgentConfig = AGENT) -> Agent:
+    agent = Agent(spec, config, seed)
     generator = torch.Generator().manual_seed(seed)
     weights = {name: tensor.clone() for name, tensor in agent.mind.state_dict().items()}
     for name, _ in agent.mind.named_parameters():
@@ -81,6 +83,47 @@ def test_an_observation_that_is_not_finite_repeats_the_last_safe_action(poison: 
     _, state = agent.act({"agent": observation()}, state)
     assert state.decision is not None
     assert state.decision.fallback.tolist() == [False]
+
+
+def test_what_was_not_seen_leaves_the_plan_and_the_goal_as_they_were():
+    agent = learned_agent(spec=replace(SPEC, goal_dim=2))
+    goal = np.array([0.3, -0.7], np.float32)
+    sees, blind, lost = (
+        {**observation(value), "desired_goal": wanted}
+        for value, wanted in ((0.5, goal), (np.nan, goal + 1), (0.5, np.array([np.nan, 1], np.float32)))
+    )
+    _, before = agent.act(dict.fromkeys("abc", sees), agent.initial_state(("a", "b", "c")))
+    _, after = agent.act({"a": sees, "b": blind, "c": lost}, before)
+    assert after.decision is not None
+    assert after.decision.fallback.tolist() == [False, True, True]
+    assert np.isfinite(after.decision.value).tolist() == [True, False, False]
+    assert not torch.equal(after.plan.mean[0], before.plan.mean[0])
+    assert torch.equal(after.plan.mean[1:], before.plan.mean[1:])
+    assert torch.equal(after.plan.std[1:], before.plan.std[1:])
+    assert after.goal.tolist() == [goal.tolist()] * 3
+
+
+def test_a_first_observation_that_is_not_finite_leaves_no_plan():
+    agent = learned_agent()
+    _, state = agent.act({"agent": observation(np.nan)}, agent.initial_state())
+    assert state.plan.fresh.tolist() == [True]
+
+
+def test_a_deadline_ends_the_search_early_and_its_plan_is_still_acted_on(monkeypatch: pytest.MonkeyPatch):
+    search = replace(AGENT.planner.search, iterations=40)
+    results = []
+    for deadline_ms in (None, 1e-6):
+        agent = learned_agent(config=replace(AGENT, planner=PlannerConfig(search=search, deadline_ms=deadline_ms)))
+        plan = agent.planner.plan
+        monkeypatch.setattr(
+            agent.planner, "plan", lambda *a, plan=plan, **k: results.append(plan(*a, **k)) or results[-1]
+        )
+        actions, state = agent.act({"agent": observation()}, agent.initial_state())
+        assert state.decision is not None
+        assert state.decision.fallback.tolist() == [False]
+        np.testing.assert_array_equal(actions["agent"], results[-1].action[0].numpy())
+    assert [result.iterations for result in results] == [40, 1]
+    assert [result.status.item() for result in results] == [PlanStatus.OK, PlanStatus.DEADLINE]
 
 
 def test_weights_that_are_not_finite_repeat_the_last_safe_action():
