@@ -59,7 +59,11 @@ class SequenceBatch:
 
 
 class SequenceSampler:
-    """Draws sub-sequences uniformly within the episodes that it draws in proportion to their length.
+    """Draws a few episodes, then as many sub-sequences of each, uniformly within it.
+
+    Episodes are drawn one after the other without replacement, each in proportion to the sub-sequences that it holds
+    (one with a gap counts as several). Where there are many more than `episodes_per_batch`, all sub-sequences are about
+    equally likely; where there are hardly more, all episodes are, be they long or short.
 
     What is drawn depends on the experience and the random numbers alone, not on how rows are cut into segments.
 

@@ -119,14 +119,18 @@ def test_seeds_differ_between_episodes_agents_and_runs():
     assert len(seeds) == 300
 
 
-def test_a_decision_needs_no_waiting():
-    loop = Loop(Agent(SPEC, AGENT))
+def test_the_loop_does_not_wait_for_the_clock_of_the_body():
+    store = LocalWeightStore()
+    store.publish(Agent(SPEC, AGENT).mind.state_dict())
+    loop = Loop(Agent(SPEC, AGENT), store)
     state = loop.agent.initial_state()
     observation = {"agent": PointMass().reset(seed=0)[0]}
     start = time.perf_counter()
     for _ in range(50):
         _, state = loop.step(observation, state)
-    assert time.perf_counter() - start < 5
+    assert state.decision is not None
+    assert state.decision.source == (Source.PLAN,)
+    assert time.perf_counter() - start < 50 * SPEC.control_dt / 2
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,19 @@ def test_a_batch_comes_from_few_episodes(tmp_path: Path):
     assert (counts == 8).all()
 
 
+@pytest.mark.parametrize(("others", "share"), [(1, 1 / 2), (60, 12 / (12 + 60 * 2))])
+def test_a_long_episode_is_drawn_by_its_length_among_many_and_as_often_as_any_among_few(
+    tmp_path: Path, others: int, share: float
+):
+    """One episode of 12 sub-sequences beside others of 2."""
+    fill(tmp_path, [HORIZON + 11] + [HORIZON + 1] * others)
+    sampler = SequenceSampler(Replay(tmp_path), HORIZON, config=SamplerConfig(episodes_per_batch=2))
+    sampler.refresh()
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([sampler.sample(2, rng).proprio[:, 0, 0] for _ in range(1500)])
+    assert np.mean(drawn == 0) == pytest.approx(share, abs=0.02)
+
+
 def test_the_last_window_holds_the_final_observation_and_the_termination(tmp_path: Path):
     writer = ReplayWriter(tmp_path, SPEC)
     for step in episode(0, HORIZON, terminated=True):
