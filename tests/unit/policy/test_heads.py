@@ -52,6 +52,7 @@ def test_the_rollout_core_reads_the_very_tensors_of_the_mind():
     params = mind.rollout_params()
     assert params.dynamics.weights[0] is mind.world_model.dynamics.weights[0]
     assert params.termination is None
+    torch.nn.init.normal_(mind.policy.network.weights[-1])  # zeros would agree whatever became of them
     latent, goal = torch.randn(4, 32), torch.randn(4, 8)
     for ours, theirs in zip(
         mind.policy.distribution(latent, goal), policy_distribution(params, latent, goal), strict=True
