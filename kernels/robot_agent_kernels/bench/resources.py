@@ -3,7 +3,8 @@
     python -m robot_agent_kernels.bench.resources --arch 80 90
 
 One line a kernel, size and architecture: registers and stack bytes of a thread (spilled registers lie on the stack),
-shared memory of a program, and how many matrix instructions of each kind it has (HGMMA is sm_90's). `tests/kernels/resources.csv` holds what was last accepted.
+shared memory of a program, and how many matrix instructions of each kind it has (HGMMA is sm_90's).
+`tests/kernels/resources.csv` holds what was last accepted.
 """
 
 from __future__ import annotations
