@@ -43,7 +43,7 @@ class Bench:
     what: Annotated[Literal["planner"], tyro.conf.Positional] = "planner"
     """planner: how long a plan takes."""
 
-    case: Literal["published-cpu", "default-cpu", "published-gpu", "fleet-gpu", "all"] = "all"
+    case: Literal[Case, "all"] = "all"
     """published: TD-MPC2's sizes, on two threads; default: this project's agent on one; fleet: 256 robots at once."""
 
     plans: int = 200
@@ -73,9 +73,8 @@ class Row:
 
 def measure(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
     """The rows of a case; the GPU's are marked as not measured where there is none."""
-    if case.endswith("gpu"):
-        none = NOT_MEASURED
-        yield Row(case, "triton", "cuda", none, none, "TD-MPC2 compiled torch", none, none, none)
+    if case in ("published-gpu", "fleet-gpu"):
+        yield from measure_gpu(case, plans, compiled)
         return
     threads = 2 if case == "published-cpu" else 1
     device = f"{threads} {'core' if threads == 1 else 'cores'} of {cpu_name()}"
@@ -105,6 +104,43 @@ def measure(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
     finally:
         torch.set_num_threads(before)
         torch.set_flush_denormal(False)
+
+
+def measure_gpu(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
+    """One robot against other planners, or 256 robots at once against one after the other."""
+    robots = 256 if case == "fleet-gpu" else 1
+    if not torch.cuda.is_available():
+        baseline = "separate plans" if robots > 1 else "TD-MPC2 compiled torch"
+        none = NOT_MEASURED
+        yield Row(case, "triton bfloat16", "cuda", none, none, baseline, none, none, none)
+        return
+    device = torch.cuda.get_device_name()
+    params, search = published_params(ACTION_DIM, device="cuda"), PUBLISHED
+    floor = robots * plan_flops(params, search) / matrix_rate(device="cuda", dtype=torch.bfloat16) * 1e3
+    own = "triton bfloat16"
+    calls = {own: waited(planner_call(params, search, "triton", "bfloat16", robots=robots))}
+    if robots == 1:
+        others = published_baselines(params, search, compiled)
+        calls |= {name: waited(call) for name, call in others.items()}
+    else:
+        one = planner_call(params, search, "triton", "bfloat16")
+        calls["separate plans"] = waited(lambda: [one() for _ in range(robots)])
+    with torch.inference_mode():
+        timings = interleaved(calls, plans)
+    for name in calls:
+        if name != own:
+            yield row(case, own, device, timings[own], name, timings[name], floor)
+
+
+def waited(call: Callable[[], object]) -> Callable[[], object]:
+    """The same, until the GPU is done."""
+
+    def whole() -> object:
+        result = call()
+        torch.cuda.synchronize()
+        return result
+
+    return whole
 
 
 def row(case: str, backend: str, device: str, own: Timing, baseline: str, other: Timing, floor: float) -> Row:
@@ -137,17 +173,19 @@ def default_case() -> tuple[RolloutParams, PlanConfig]:
 def planner_call(
     params: RolloutParams,
     search: PlanConfig,
-    backend: Literal["cpu", "reference"],
+    backend: Literal["cpu", "reference", "triton"],
     precision: Precision = "float32",
     threads: int = 1,
+    robots: int = 1,
 ) -> Callable[[], object]:
     """A plan that goes on from the last one."""
+    device = params.bins.device
     packed = pack(params, backend, precision, threads)
     shared = params.policy.weights[0].shape[1] - params.latent.width
     context = params.dynamics.weights[0].shape[1] - params.latent.width - ACTION_DIM
-    z0 = params.latent.from_embedding(torch.randn(1, params.latent.width))
-    goal, contexts = torch.zeros(1, shared), torch.zeros(1, context)
-    state, seeds = PlanState.initial(1, search.horizon, ACTION_DIM), itertools.count()
+    z0 = params.latent.from_embedding(torch.randn(robots, params.latent.width, device=device))
+    goal, contexts = torch.zeros(robots, shared, device=device), torch.zeros(robots, context, device=device)
+    state, seeds = PlanState.initial(robots, search.horizon, ACTION_DIM, device), itertools.count()
 
     def call() -> object:
         nonlocal state
@@ -160,8 +198,10 @@ def planner_call(
 
 def published_baselines(params: RolloutParams, search: PlanConfig, compiled: bool) -> dict[str, Callable[[], object]]:
     """Other planners with the same weights and sizes."""
+    device = params.bins.device
     planner = TDMPC2Planner(params, search)
-    z0, previous = params.latent.from_embedding(torch.randn(1, params.latent.width)), torch.zeros(3, ACTION_DIM)
+    z0 = params.latent.from_embedding(torch.randn(1, params.latent.width, device=device))
+    previous = torch.zeros(search.horizon, ACTION_DIM, device=device)
     calls: dict[str, Callable[[], object]] = {"TD-MPC2 eager torch": lambda: planner(z0, previous)}
     if compiled:
         fast = TDMPC2Planner(params, search)
@@ -182,12 +222,13 @@ def published_baselines(params: RolloutParams, search: PlanConfig, compiled: boo
         planner.next,
         lambda state, action: -planner.scalar(planner.reward(torch.cat([state, action], dim=-1))),
         params.latent.width,
-        torch.eye(ACTION_DIM),
+        torch.eye(ACTION_DIM, device=device),
         num_samples=search.samples + search.policy_samples,
         horizon=search.horizon,
         terminal_state_cost=value,
-        u_min=-torch.ones(ACTION_DIM),
-        u_max=torch.ones(ACTION_DIM),
+        u_min=-torch.ones(ACTION_DIM, device=device),
+        u_max=torch.ones(ACTION_DIM, device=device),
+        device=device,
     )
 
     def iterate() -> object:
@@ -209,13 +250,14 @@ def cpu_name() -> str:
     return name
 
 
-def run(argv: Sequence[str]) -> int:
-    """Runs the command.
+def parse(argv: Sequence[str]) -> Bench:
+    """The command line as a config; raises SystemExit on flags that there are not."""
+    return tyro.cli(Bench, args=list(argv), prog="robot-agent bench", description=__doc__)
 
-    Returns:
-        its exit status.
-    """
-    bench = tyro.cli(Bench, args=argv, prog="robot-agent bench", description=__doc__)
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    bench = parse(argv)
     if bench.plans < 1:
         raise RobotAgentError(f"--plans is {bench.plans}, expected at least 1: give more")
     cases: tuple[Case, ...] = ("default-cpu", "published-cpu", "published-gpu", "fleet-gpu")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +52,13 @@ def test_the_work_of_a_plan_is_what_torch_counts_but_for_what_can_be_left_out():
     assert plan_flops(params, config) == counter.get_total_flops() - shared
     assert 25e9 < plan_flops(published_params(), PUBLISHED) < 40e9
     assert plan_flops(params, replace(config, iterations=3)) == 3 * plan_flops(params, config)
+
+
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]):
+    page = Path(__file__).parents[2] / "docs" / "rollout-core.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    exec(compile(code, str(page), "exec"), {})
+    assert "tensor([0])" in capsys.readouterr().out
 
 
 def test_timings_are_in_milliseconds_and_rates_plausible():
