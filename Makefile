@@ -29,7 +29,8 @@ check: $(STAMP)  ## format, lint, types, and the direction of imports
 gl:  ## the library that renders the camera, if it is missing
 	@if ldconfig -p 2>/dev/null | grep -q libEGL.so.1 && ls /usr/lib/*/dri/swrast_dri.so >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libegl1 libgl1-mesa-dri >/dev/null; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libegl1 libgl1-mesa-dri >/dev/null; } || \
+		echo "GL could not be installed: the camera is ray-cast, slower but real"; \
 	else \
 		echo "no GL: the camera is ray-cast, slower but real; for GL run: sudo apt-get install -y libegl1 libgl1-mesa-dri"; \
 	fi
@@ -40,7 +41,7 @@ clean:  ## remove the virtual environment
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "$(PYTHON) is $$($(PYTHON) --version), expected 3.11 to 3.13: run make PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: run sudo apt-get install -y python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: run sudo apt-get install -y python3-venv"; exit 1; }
 
 $(VENV)/triton-3.6: | $(STAMP)
 	@echo "installing the oldest supported Triton for the tests of its kernels"

@@ -17,7 +17,7 @@ from robot_agent.cli.body import body_factory
 from robot_agent.device import prepare_device
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
-from robot_agent.evaluation.statistics import mean_interval
+from robot_agent.evaluation.statistics import FEWEST_FOR_AN_INTERVAL, mean_interval, spoken
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life
@@ -65,23 +65,26 @@ def run(argv: Sequence[str]) -> int:
     command = parse(argv)
     if command.episodes < 1:
         raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
+    if command.learn and command.world:
+        raise RobotAgentError(
+            "--learn goes on with the life of the run, in its own world: leave --world or --learn out"
+        )
     folder = RunFolder.open(command.run)
     config = load_config(folder)
     if command.world:
         config = replace(config, world=command.world)
     returns = _learn_on(command, config) if command.learn else None
     record = evaluate_run(folder, config, command, returns)
-    low, high = record["interval_95"]
-    print(
-        f"return {record['return_mean']:.1f} ± {record['return_std']:.1f} over {record['episodes']} episodes, "
-        f"95 % interval {low:.1f} to {high:.1f} ({folder.path / 'evaluation.json'})"
-    )
+    print(f"return {spoken(record['returns'])} ({folder.evaluation(command.world)})")
     return 0
 
 
 def _learn_on(command: EvaluateCommand, config: RunConfig) -> list[float]:
-    life = Life(command.run, replace(config, frames=sys.maxsize, minutes=None), body_factory(config), resume=True)
-    life.live(episodes=command.episodes)
+    endless = replace(config, frames=sys.maxsize, minutes=None, device=command.device)
+    life = Life(command.run, endless, body_factory(config), resume=True, keep_budget=False)
+    summary = life.live(episodes=command.episodes)
+    if summary["status"] == "interrupted":
+        raise KeyboardInterrupt
     return life.returns
 
 
@@ -106,10 +109,10 @@ def evaluate_run(
     returns = result.returns if learned is None else learned
     video = None
     if len(result.video):
-        video = folder.videos / "evaluation.mp4"
+        video = folder.videos / f"{folder.evaluation(command.world).stem}.mp4"
         seconds = agent.spec.control_dt
         write_video(video, result.video, fps=max(1, round(1 / seconds)))
-    if result.imagination is not None:
+    if result.imagination is not None and not command.world:
         np.savez_compressed(folder.path / "imagination.npz", **vars(result.imagination))
     record = {
         "world": config.world,
@@ -118,7 +121,7 @@ def evaluate_run(
         "returns": returns,
         "return_mean": float(np.mean(returns)),
         "return_std": float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0,
-        "interval_95": list(mean_interval(returns)),
+        "interval_95": list(mean_interval(returns)) if len(returns) >= FEWEST_FOR_AN_INTERVAL else None,
         "frames": checkpoint.state["frames"],
         "learn": command.learn,
         "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),
@@ -126,5 +129,5 @@ def evaluate_run(
         "retrieval": result.retrieval,
         "video": str(video.relative_to(folder.path)) if video else None,
     }
-    folder.write_evaluation(record)
+    folder.write_evaluation(record, command.world)
     return record

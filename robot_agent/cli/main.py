@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 COMMANDS = {
     "train": "an agent learns a world from nothing, or goes on",
@@ -51,21 +52,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args or args[0] in ("-h", "--help"):
         print(usage())
         return 0
+    if args[0] == "--version":
+        print(f"robot-agent {version('robot_agent')}")
+        return 0
     name, *rest = args
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=2) or list(COMMANDS)
-        return _fail(f"unknown command {name!r}, did you mean {' or '.join(near)}?")
+        near = difflib.get_close_matches(name, COMMANDS, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else "robot-agent --help lists the commands"
+        return _fail(f"unknown command {name!r}: {hint}")
     warnings.showwarning = _show_warning
     try:
         return import_module(f"robot_agent.cli.{name.replace('-', '_')}").run(rest)
     except KeyboardInterrupt:
-        return _fail("interrupted", status=130)
+        print("robot-agent: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         return 0  # the reader of our output has seen enough
     except Exception as error:
         from robot_agent.errors import RobotAgentError
 
-        if debug or not isinstance(error, RobotAgentError):
+        missing_package = type(error).__name__ == "DependencyNotInstalled"  # gymnasium's; its text says what to install
+        if debug or not (isinstance(error, RobotAgentError) or missing_package):
             raise
         return _fail(str(error))
 

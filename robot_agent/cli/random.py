@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import tyro
 
 from robot_agent.agent import Agent
 from robot_agent.cli.body import make_body
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
-from robot_agent.evaluation.statistics import mean_interval
+from robot_agent.evaluation.statistics import spoken
 from robot_agent.types import BodySpec
 
 
@@ -44,9 +43,5 @@ def run(argv: Sequence[str]) -> int:
     # An agent that has not learned anything acts at random.
     agent = Agent(BodySpec.from_env(body), seed=command.seed)
     returns = evaluate(agent, body, command.episodes, seed=command.seed, render=False, measure_latent=False).returns
-    low, high = mean_interval(returns)
-    print(
-        f"{command.world}: return {np.mean(returns):.1f} ± {np.std(returns, ddof=min(1, len(returns) - 1)):.1f} over "
-        f"{command.episodes} episodes of random actions, 95 % interval {low:.1f} to {high:.1f}"
-    )
+    print(f"{command.world}: return of random actions {spoken(returns)}")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from robot_agent.errors import RobotAgentError
 from robot_agent.report import write_report
 
 
@@ -16,7 +17,7 @@ class ReportCommand:
     """Writes one self-contained HTML page: learning curves, model error, plan times, latent rank, losses, a video."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders; several of the same world and streams are drawn with their mean and interval."""
+    """Run folders or folders of seeds; those of the same world and streams are drawn with their mean and interval."""
 
     out: Path | None = None
     """Where the page goes; `report.html` in the first run folder if not given."""
@@ -30,5 +31,8 @@ def parse(argv: Sequence[str]) -> ReportCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
-    print(write_report(command.runs, command.out or command.runs[0] / "report.html").resolve())
+    if not command.runs:
+        raise RobotAgentError("report needs the folder of a run, or several: robot-agent report FOLDER")
+    runs = [run for named in command.runs for run in (sorted(named.glob("seed-*")) or [named])]
+    print(write_report(runs, command.out or command.runs[0] / "report.html").resolve())
     return 0

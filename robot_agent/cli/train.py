@@ -57,10 +57,19 @@ def parse(argv: Sequence[str]) -> TrainCommand:
 
 def _resume_as_flag(args: list[str]) -> list[str]:
     """`--resume FOLDER` to `--resume --out FOLDER`."""
-    if "--resume" in args:
-        after = args.index("--resume") + 1
-        if after < len(args) and not args[after].startswith("-"):
-            args.insert(after, "--out")
+    if "--resume" not in args:
+        return args
+    if "--config" in args:
+        raise RunError("--resume goes on with the run's own configuration and takes no --config: leave it out")
+    after = args.index("--resume") + 1
+    named = after < len(args) and not args[after].startswith("-")
+    out = _value_of(args, "--out")
+    if named and out:
+        raise RunError(f"--resume {args[after]} and --out {out[0]} name a folder each: leave --out out")
+    if named:
+        args.insert(after, "--out")
+    elif not out:
+        raise RunError("--resume needs the folder of a run: robot-agent train --resume FOLDER")
     return args
 
 
@@ -104,7 +113,11 @@ def run(argv: Sequence[str]) -> int:
         status = _train(folder, replace(command.run, seed=seed), resume=False)
         if status:
             return status
-    print(f"report: {write_report(folders, command.out / 'report.html')}")
+    lived = [folder for folder in folders if RunFolder.open(folder).read_metrics()]
+    if lived:
+        print(f"report: {write_report(lived, command.out / 'report.html')}")
+    else:
+        print("no report: no episode has ended in any of these runs")
     return 0
 
 

@@ -129,7 +129,7 @@ def _retrieval(agent: Agent, summaries: Sequence[EpisodeSummary], largest: int =
     states: list[NDArray[np.float64]] = []
     for summary in summaries:
         after = states_after(summary.transitions)
-        if after is None or sum(map(len, states)) > largest:
+        if after is None or len(after) < 20 or sum(map(len, states)) > largest:
             continue
         kept.append(encode_episode(agent.mind, observations_of(summary.transitions))[1:])
         states.append(after)

@@ -7,6 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+FEWEST_FOR_AN_INTERVAL = 3
+"""With fewer values an interval says next to nothing."""
+
+
+def spoken(values: Sequence[float], of: str = "episode") -> str:
+    """Mean, standard deviation and 95 % interval in words."""
+    count = f"{len(values)} {of}{'' if len(values) == 1 else 's'}"
+    if len(values) == 1:
+        return f"{values[0]:.1f} in {count}"
+    text = f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f} over {count}"
+    if len(values) < FEWEST_FOR_AN_INTERVAL:
+        return f"{text}, too few for an interval"
+    low, high = mean_interval(values)
+    return f"{text}, 95 % interval {low:.1f} to {high:.1f}"
+
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """Student's t interval of the mean: `mean ± t * s / sqrt(n)`.

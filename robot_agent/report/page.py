@@ -97,7 +97,7 @@ def _overview(runs: Sequence[RunRecord]) -> str:
                 last["seconds"] / 60,
                 run.summary.get("decisions_per_second"),
                 last.get("updates"),
-                float(np.mean([episode["episode_return"] for episode in run.episodes[-5:]])),
+                run.summary.get("return_last_5_mean"),
                 run.summary.get("status", "still running, or it was killed"),
             )
         )
@@ -151,10 +151,10 @@ def _evaluation(run: RunRecord) -> str:
     result = run.evaluation
     if not result:
         return _missing("Evaluation", "Not evaluated yet: robot-agent evaluate does it.")
-    low, high = result["interval_95"]
+    interval = result["interval_95"]
     rows = [
         ("mean return", result["return_mean"]),
-        ("95 % interval", f"{low:.1f} to {high:.1f}"),
+        ("95 % interval", f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "too few episodes"),
         ("standard deviation", result["return_std"]),
         ("episodes", result["episodes"]),
         ("after frames", result["frames"]),

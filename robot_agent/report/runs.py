@@ -37,7 +37,7 @@ class RunRecord:
         folder = RunFolder.open(path)
         episodes = folder.read_metrics()
         if not episodes:
-            raise RunError(f"{path} has no episode in metrics.jsonl yet: wait for the first to end")
+            raise RunError(f"{path} has no episode in metrics.jsonl: let one end first, or leave the folder out")
         return cls(
             folder,
             folder.read_config(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from robot_agent.agent import AgentConfig
 from robot_agent.errors import RunError
@@ -21,8 +21,8 @@ class RunConfig:
         streams: what the agent perceives: proprio, camera, or both.
         frames: budget in simulator control frames, action repeat included.
         minutes: second budget in minutes of wall-clock; the first that is reached ends the run.
-        seed: of everything that is drawn.
-        device: where the mind lives: auto takes CUDA when it is there.
+        seed: a run's initial weights, episodes and all noise follow from it.
+        device: where the networks compute: auto takes CUDA when it is there.
         deterministic: learn between decisions in the same thread, so that the same run gives the same weights.
         action_repeat: frames that one decision lasts; the world's own default if not given.
         camera_size: height and width of the camera in pixels.
@@ -73,7 +73,9 @@ def from_tree(config: Any, tree: Any, where: str = "") -> Any:
         RunError: `tree` names a field that there is not, or gives one a value of another kind.
     """
     if not isinstance(tree, dict):
-        raise RunError(f"{where or 'the configuration'} is {tree!r}, expected a mapping of fields to values")
+        raise RunError(
+            f"{where.removesuffix('.') or 'the configuration'} is {tree!r}, expected a mapping of fields to values"
+        )
     names = [part.name for part in fields(config)]
     changes: dict[str, Any] = {}
     for name, value in tree.items():
@@ -88,12 +90,89 @@ def from_tree(config: Any, tree: Any, where: str = "") -> Any:
     return replace(config, **changes)
 
 
+_AT_LEAST = {
+    "frames": 1,
+    "seed": 0,
+    "action_repeat": 1,
+    "online.updates_per_decision": 0,
+    "online.random_decisions": 0,
+    "online.publish_every": 1,
+    "online.learner.horizon": 1,
+    "online.learner.batch_size": 1,
+    "agent.planner.search.samples": 0,
+    "agent.planner.search.policy_samples": 0,
+    "agent.planner.search.iterations": 1,
+    "agent.planner.search.horizon": 1,
+    "agent.planner.search.elites": 1,
+    "agent.planner.search.min_std": 0,
+}
+_MORE_THAN = {
+    "minutes": 0,
+    "checkpoint_minutes": 0,
+    "agent.planner.search.max_std": 0,
+    "agent.planner.search.temperature": 0,
+}
+
+
+def validate(config: RunConfig) -> None:
+    """Refuses values with which a run could not go on, before anything is written.
+
+    Raises:
+        RunError: says which value is out of bounds.
+    """
+    for bounds, word in ((_AT_LEAST, "at least"), (_MORE_THAN, "more than")):
+        for path, bound in bounds.items():
+            value: Any = config
+            for name in path.split("."):
+                value = getattr(value, name)
+            if value is not None and not (value >= bound if bounds is _AT_LEAST else value > bound):
+                raise RunError(f"{path} is {value}, expected {word} {bound}")
+    if not config.streams or len(set(config.streams)) < len(config.streams):
+        raise RunError(
+            f"streams are {' '.join(config.streams) or 'none'}, expected proprio, camera, or each of them once"
+        )
+    search = config.agent.planner.search
+    if search.samples + search.policy_samples == 0:
+        raise RunError("agent.planner.search has neither samples nor policy_samples: give at least one of them")
+
+
+def resumed(kept: RunConfig, asked: RunConfig) -> RunConfig:
+    """The configuration with which a run goes on: its own, with the budget and the device that are asked for.
+
+    Raises:
+        RunError: something else is asked to differ.
+    """
+    config = replace(kept, frames=asked.frames, minutes=asked.minutes, device=asked.device)
+    difference = _first_difference(to_tree(config), to_tree(asked))
+    if difference is not None:
+        name, own, other = difference
+        raise RunError(
+            f"a run goes on with its own configuration: {name} is {own} and {other} was asked for; "
+            "only frames, minutes and device may change"
+        )
+    return config
+
+
+def _first_difference(own: Any, other: Any, where: str = "") -> tuple[str, Any, Any] | None:
+    if isinstance(own, dict) and isinstance(other, dict):
+        found = (_first_difference(own[name], other[name], f"{where}.{name}") for name in own)
+        return next((difference for difference in found if difference is not None), None)
+    return None if own == other else (where.removeprefix("."), own, other)
+
+
 def _converted(value: Any, current: Any, hint: Any, path: str) -> Any:
     if isinstance(value, list):
         value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
     optional = type(None) in getattr(hint, "__args__", ())
     if value is None and optional:
         return value
+    choices = _choices(hint)
+    if choices:
+        wrong = [item for item in (value if isinstance(value, tuple) else (value,)) if item not in choices]
+        if wrong:
+            raise RunError(
+                f"{path} in the configuration is {wrong[0]!r}, expected one of {', '.join(map(str, choices))}"
+            )
     expected = type(current) if current is not None else (int, float)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -101,3 +180,10 @@ def _converted(value: Any, current: Any, hint: Any, path: str) -> Any:
         kind = expected.__name__ if isinstance(expected, type) else "number"
         raise RunError(f"{path} in the configuration is {value!r}, expected a value like {current!r} ({kind})")
     return value
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, of the elements of a tuple of it, or of one that may be None."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((found for part in get_args(hint) if (found := _choices(part))), ())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -70,6 +72,20 @@ class RunFolder:
             raise RunError(f"{path} is not a run folder: expected a config.yaml: `robot-agent train --out` makes one")
         return folder
 
+    def lock(self) -> TextIO:
+        """Keeps the folder for one writer until the file that is returned is closed.
+
+        Raises:
+            RunError: another process writes into it.
+        """
+        file = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise RunError(f"{self.path} is in use by another process: wait for it or choose another folder") from error
+        return file
+
     def write_config(self, config: Mapping[str, Any]) -> None:
         write_whole(self._config, yaml.safe_dump(dict(config), sort_keys=False))
 
@@ -77,14 +93,18 @@ class RunFolder:
         return read_yaml(self._config)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        write_whole(self._summary, json.dumps(summary, indent=2) + "\n")
+        write_whole(self._summary, json.dumps(finite(summary), indent=2, allow_nan=False) + "\n")
 
     def read_summary(self) -> dict[str, Any]:
         """Empty if the run has not ended yet."""
         return _read_json(self._summary)
 
-    def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
-        write_whole(self._evaluation, json.dumps(evaluation, indent=2) + "\n")
+    def evaluation(self, world: str | None = None) -> Path:
+        """Where an evaluation goes: in the run's own world, or in another."""
+        return self._evaluation if world is None else self.path / f"evaluation-{world.replace('/', '-')}.json"
+
+    def write_evaluation(self, evaluation: Mapping[str, Any], world: str | None = None) -> None:
+        write_whole(self.evaluation(world), json.dumps(finite(evaluation), indent=2, allow_nan=False) + "\n")
 
     def read_evaluation(self) -> dict[str, Any]:
         """Empty if the run was not evaluated yet."""
@@ -117,12 +137,23 @@ def write_whole(path: Path, text: str) -> None:
         raise RunError(f"cannot write {path} ({error.strerror}): free some space and try again") from error
 
 
+def finite(tree: Any) -> Any:
+    """The same with None for numbers that are not finite: JSON knows none of them."""
+    if isinstance(tree, Mapping):
+        return {name: finite(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file as a mapping.
 
     Raises:
         RunError: there is no such file, or it is no YAML mapping.
     """
+    if not path.is_file():
+        raise RunError(f"there is no file {path}: give a YAML file of fields and values")
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

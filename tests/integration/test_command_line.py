@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from robot_agent.cli.main import main
 from robot_agent.memory.replay import Replay
 from robot_agent.run.config import to_tree
+from robot_agent.run.folder import RunFolder
 from tests.small import AGENT, ONLINE
 
 WORLD = "gym/Pendulum-v1"
@@ -50,6 +52,61 @@ def test_train_resume_evaluate_learn_on_and_report(tmp_path: Path, settings: str
     assert (run / "report.html").stat().st_size > 50_000
     assert main(["replay-dump", str(run)]) == 0
     assert "800 decisions in 4 episodes, 0 quarantined" in capsys.readouterr().out
+
+
+def test_a_resumed_run_keeps_what_it_was_given(tmp_path: Path, settings: str, capsys: pytest.CaptureFixture[str]):
+    run = tmp_path / "run"
+    argv = ["train", "--world", WORLD, "--out", str(run), "--config", settings, "--deterministic", "--device", "cpu"]
+    assert main([*argv, "--frames", "210", "--online.random-decisions", "1000"]) == 0
+    lived = (run / "summary.json").read_text()
+
+    refused = {
+        ("--resume", str(run)): "has spent its budget already (210 frames",
+        ("--resume", str(run), "--frames", "100"): "has spent its budget already",
+        ("--resume", str(run), "--frames", "300", "--seed", "5"): "seed is 0 and 5 was asked for",
+        ("--resume", str(run), "--out", "elsewhere"): "name a folder each",
+        ("--resume", str(run), "--config", settings): "takes no --config",
+        ("--resume",): "--resume needs the folder of a run",
+    }
+    for flags, sentence in refused.items():
+        assert main(["train", *flags]) == 2
+        assert sentence in capsys.readouterr().err
+    assert (run / "summary.json").read_text() == lived
+    assert Replay(run / "replay").decisions == 210
+
+    assert main(["train", "--resume", str(run), "--frames", "250"]) == 0
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["seconds"] > json.loads(lived)["seconds"]
+    assert summary["return_last_5_mean"] == json.loads(lived)["return_last_5_mean"]  # no episode ended since
+    assert yaml.safe_load((run / "config.yaml").read_text())["frames"] == 250
+    (newest,) = [max((run / "checkpoints").iterdir())]
+    assert json.loads((newest / "state.json").read_text())["config"]["frames"] == 250
+
+
+def test_a_run_of_another_body_is_not_touched_even_before_its_first_checkpoint(
+    tmp_path: Path, settings: str, capsys: pytest.CaptureFixture[str]
+):
+    run = tmp_path / "run"
+    argv = ["train", "--world", WORLD, "--out", str(run), "--config", settings, "--deterministic", "--device", "cpu"]
+    assert main([*argv, "--frames", "30", "--online.random-decisions", "1000"]) == 0
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "world": "dmc/cartpole-swingup"}))
+    before = sorted(path.name for path in (run / "replay").iterdir())
+    assert main(["train", "--resume", str(run), "--frames", "60"]) == 2
+    assert "another shape" in capsys.readouterr().err
+    assert sorted(path.name for path in (run / "replay").iterdir()) == before
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path, settings: str, capsys: pytest.CaptureFixture[str]):
+    run = tmp_path / "run"
+    argv = ["train", "--world", WORLD, "--out", str(run), "--config", settings, "--deterministic", "--device", "cpu"]
+    assert main([*argv, "--frames", "30", "--online.random-decisions", "1000"]) == 0
+    with RunFolder.open(run).lock():
+        assert main(["train", "--resume", str(run), "--frames", "60"]) == 2
+    assert "in use by another process" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--frames", "60"]) == 0
 
 
 def test_several_seeds_share_a_report(tmp_path: Path, settings: str, capsys: pytest.CaptureFixture[str]):

@@ -142,7 +142,7 @@ def test_worlds_lists_and_filters(capsys: pytest.CaptureFixture[str]):
 
 def test_random_scores_random_actions(capsys: pytest.CaptureFixture[str]):
     assert main(["random", "--world", "dmc/cartpole-swingup", "--episodes", "1"]) == 0
-    assert "1 episodes of random actions" in capsys.readouterr().out
+    assert "in 1 episode\n" in capsys.readouterr().out
 
 
 def test_doctor_finds_that_this_machine_can_learn(capsys: pytest.CaptureFixture[str]):
@@ -151,3 +151,17 @@ def test_doctor_finds_that_this_machine_can_learn(capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert all(word in out for word in ("python", "torch", "gpu", "camera GL", "ros", "cores", "disk"))
     assert time.perf_counter() - start < 60
+
+
+def test_a_report_without_a_run_and_learning_in_another_world_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report"]) == 2
+    assert "report needs the folder of a run" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--learn", "--world", "dmc/walker-walk"]) == 2
+    assert "leave --world or --learn out" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("robot-agent 0.")
