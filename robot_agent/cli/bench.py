@@ -19,8 +19,10 @@ from robot_agent_kernels import BuildError, PlanConfig, PlanState, Precision, Ro
 from robot_agent_kernels.bench.measure import (
     PUBLISHED,
     Timing,
+    copy_rate,
     interleaved,
     matrix_rate,
+    plan_bytes,
     plan_flops,
     published_params,
 )
@@ -32,6 +34,7 @@ from robot_agent.types import BodySpec
 
 Case = Literal["published-cpu", "default-cpu", "published-gpu", "fleet-gpu"]
 COLUMNS = ("case", "backend", "device", "p50_ms", "p99_ms", "baseline", "baseline_p50_ms", "ratio", "floor_ms")
+PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "bfloat16")
 NOT_MEASURED = "not measured"
 ACTION_DIM = 6
 
@@ -83,23 +86,23 @@ def measure(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        floor = plan_flops(params, search) / matrix_rate(threads) * 1e3
+        floors: dict[str, float] = {}
         calls: dict[str, Callable[[], object]] = {}
-        for precision in ("float32", "float16", "bfloat16"):
+        for precision in PRECISIONS:
             try:
                 calls[f"cpu {precision}"] = planner_call(params, search, "cpu", precision, threads)
             except BuildError:
                 continue
-        own = tuple(calls)
+            floors[f"cpu {precision}"] = floor_ms(case, params, search, precision, threads)
         if case == "published-cpu":
             calls |= published_baselines(params, search, compiled)
         else:
             calls["reference"] = planner_call(params, search, "reference")
         with torch.inference_mode():
             timings = interleaved(calls, plans)
-        for backend in own:
+        for backend, floor in floors.items():
             for baseline in calls:
-                if baseline not in own:
+                if baseline not in floors:
                     yield row(case, backend, device, timings[backend], baseline, timings[baseline], floor)
     finally:
         torch.set_num_threads(before)
@@ -116,7 +119,7 @@ def measure_gpu(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
         return
     device = torch.cuda.get_device_name()
     params, search = published_params(ACTION_DIM, device="cuda"), PUBLISHED
-    floor = robots * plan_flops(params, search) / matrix_rate(device="cuda", dtype=torch.bfloat16) * 1e3
+    floor = floor_ms(case, params, search, "bfloat16", device="cuda", robots=robots)
     own = "triton bfloat16"
     calls = {own: waited(planner_call(params, search, "triton", "bfloat16", robots=robots))}
     if robots == 1:
@@ -130,6 +133,27 @@ def measure_gpu(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
     for name in calls:
         if name != own:
             yield row(case, own, device, timings[own], name, timings[name], floor)
+
+
+def floor_ms(
+    case: str,
+    params: RolloutParams,
+    search: PlanConfig,
+    precision: Precision,
+    threads: int = 1,
+    device: str = "cpu",
+    robots: int = 1,
+) -> float:
+    """Milliseconds that the products of a plan, or reading the weights for it, take at least; says from what."""
+    flops, read = robots * plan_flops(params, search), plan_bytes(params, search, 4 if precision == "float32" else 2)
+    rate, copied = matrix_rate(threads, device, precision), copy_rate(device)
+    floor = max(flops / rate, read / copied) * 1e3
+    print(
+        f"{case} {precision}: {flops / 1e9:.3g} GFLOP at {rate / 1e9:.4g} GFLOP/s and {read / 1e6:.3g} MB at "
+        f"{copied / 1e9:.3g} GB/s, so at least {floor:.3g} ms",
+        file=sys.stderr,
+    )
+    return floor
 
 
 def waited(call: Callable[[], object]) -> Callable[[], object]:
@@ -274,12 +298,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def write(rows: Sequence[Row], out: Path) -> None:
-    """The rows of measured cases replace those of earlier runs."""
+    """The rows of cases that were measured replace those of earlier runs on the same device."""
     kept: list[dict[str, object]] = []
     if out.exists():
         with out.open(newline="") as file:
-            measured = {line.case for line in rows}
-            kept = [dict(old) for old in csv.DictReader(file) if old["case"] not in measured]
+            measured = {(line.case, line.device) for line in rows}
+            kept = [dict(old) for old in csv.DictReader(file) if (old["case"], old["device"]) not in measured]
     temporary = out.with_suffix(".partial")
     with temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

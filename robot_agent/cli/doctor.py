@@ -93,6 +93,23 @@ def _torch() -> Finding:
     return Finding("torch", "ok", torch.__version__, needed=True)
 
 
+def _rollout() -> Finding:
+    from robot_agent_kernels import BuildError
+    from robot_agent_kernels.rollout.native import library
+
+    compiled = []
+    reason = ""
+    for precision in ("float32", "float16", "bfloat16"):
+        try:
+            library(precision)
+            compiled.append(precision)
+        except BuildError as error:
+            reason = reason or str(error)
+    if not compiled:
+        return Finding("fast rollout", "missing", f"plans take three times as long on this CPU: {reason}")
+    return Finding("fast rollout", "ok", f"compiled for this CPU, {', '.join(compiled)}")
+
+
 def _gpu() -> Finding:
     import torch
 
@@ -153,6 +170,7 @@ PROBES: tuple[Callable[[], Finding], ...] = (
     _python,
     _cores,
     _torch,
+    _rollout,
     _gpu,
     _triton,
     _mujoco,

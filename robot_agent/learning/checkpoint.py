@@ -99,7 +99,7 @@ class CheckpointStore:
             try:
                 return _load(path)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                warnings.warn(f"{path} is damaged ({error}): the checkpoint before it is used", stacklevel=2)
+                warnings.warn(f"{path} is damaged ({error}): it is passed over", stacklevel=2)
         if paths:
             raise CheckpointError(f"none of the {len(paths)} checkpoints in {self.folder} can be read: start a new run")
         raise CheckpointError(f"{self.folder} holds no checkpoint: the run ended before its first, start a new one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from robot_agent_kernels.latent import SimNormLatent
 from robot_agent_kernels.mppi.types import PlanConfig
 from robot_agent_kernels.params import MLPParams, RolloutParams
+from robot_agent_kernels.rollout.native import BuildError, Precision, library
 
 
 @dataclass(frozen=True)
@@ -81,23 +83,74 @@ def _shared_inputs(network: MLPParams, params: RolloutParams) -> int:
     return inputs - params.latent.width - (action_dim if reads_action else 0)
 
 
-def matrix_rate(threads: int = 1, device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
-    """Floating-point operations a second of a large product by torch's library, the best of several."""
+def plan_bytes(params: RolloutParams, config: PlanConfig, operand_bytes: int = 4) -> float:
+    """Bytes of one robot's plan that must come from memory at least: the weights, once an iteration."""
+    networks = [params.dynamics, params.reward, params.policy]
+    networks += [] if params.termination is None else [params.termination]
+    drawn = min(params.value.ensemble, config.value_members) / params.value.ensemble
+    weights = sum(weight.numel() for network in networks for weight in network.weights)
+    weights += drawn * sum(weight.numel() for weight in params.value.weights)
+    return float(operand_bytes * config.iterations * weights)
+
+
+def matrix_rate(threads: int = 1, device: str = "cpu", precision: Precision = "float32") -> float:
+    """Floating-point operations a second of large products, the best of several; on a CPU also the best library.
+
+    torch's library is not the fastest on every CPU, and a rate that is too low would be a floor that is too high: so
+    the products of `rollout.c` are timed as well, on operands that stay in the second-level cache.
+    """
     size = 1024 if device == "cpu" else 8192
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    a, b = (torch.randn(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        best = float("inf")
-        for _ in range(12):
-            start = time.perf_counter()
+
+        def multiply() -> None:
             a @ b
             if device != "cpu":
                 torch.cuda.synchronize()
-            best = min(best, time.perf_counter() - start)
+
+        rate = 2.0 * size**3 / _shortest(multiply)
     finally:
         torch.set_num_threads(before)
-    return 2.0 * size**3 / best
+    if device == "cpu":
+        with contextlib.suppress(BuildError):
+            rate = max(rate, threads * _own_matrix_rate(precision))
+    return rate
+
+
+def _own_matrix_rate(precision: Precision) -> float:
+    """Of one thread with `rollout.c`'s products."""
+    rows, inputs, outputs, times = 120, 128, 256, 50
+    dtype = getattr(torch, precision)
+    a, b = torch.rand(rows, inputs).to(dtype), torch.rand(outputs, inputs).to(dtype)
+    c = torch.zeros(rows, outputs)
+    addresses = [tensor.data_ptr() for tensor in (a, b, c)]
+    multiply = library(precision).repeat_product
+    return 2.0 * times * rows * inputs * outputs / _shortest(lambda: multiply(times, rows, inputs, outputs, *addresses))
+
+
+def copy_rate(device: str = "cpu") -> float:
+    """Bytes a second that one reader gets from memory."""
+    source = torch.zeros(2**26, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+
+    def copy() -> None:
+        target.copy_(source)
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    return source.numel() / _shortest(copy)
+
+
+def _shortest(call: Callable[[], object]) -> float:
+    """Seconds of the fastest of some calls."""
+    best = float("inf")
+    for _ in range(12):
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 def published_params(action_dim: int = 6, seed: int = 0, device: str = "cpu") -> RolloutParams:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -132,11 +132,30 @@ class TritonRollout:
             for name, network in networks.items()
             if network is not None
         }
+        self._join_first_layers()
         self.bins = params.bins.float().clone()
         space = self.space
         self.codebook = (
             codebook(space.levels, torch.float32, self.device) if isinstance(space, QuantisedLatent) else self.bins
         )
+
+    def _join_first_layers(self) -> None:
+        """One launch for what reads a latent and an action: the heads of the dynamics, then the reward.
+
+        The networks keep views of the joined weights, so that nothing lies in memory twice.
+        """
+        dynamics, reward = self.networks["dynamics"], self.networks["reward"]
+        self.joined: DeviceMLP | None = None
+        alike = dynamics.latent.shape[2] == reward.latent.shape[2] and dynamics.kind == reward.kind
+        if not (alike and dynamics.weights and reward.weights):
+            return
+        heads = dynamics.every.shape[0]
+        latent = torch.cat([dynamics.latent, reward.latent])
+        action = torch.cat([dynamics.action, reward.action])
+        every = torch.arange(heads + 1, dtype=torch.int32, device=self.device)
+        self.joined = DeviceMLP(latent, action, latent[:, :0], (), (), dynamics.kind, every)
+        self.networks["dynamics"] = replace(dynamics, latent=latent[:heads], action=action[:heads])
+        self.networks["reward"] = replace(reward, latent=latent[heads:], action=action[heads:])
 
     def refresh(self, params: RolloutParams) -> None:
         """Takes the learner's weights as they are now, into the memory that captured graphs read."""
@@ -242,12 +261,13 @@ class TritonRollout:
         actions: Actions | None = None,
         members: Tensor | None = None,
         groups: int = 1,
+        hidden: Tensor | None = None,
     ) -> Tensor:
-        """All layers of some members; arguments and result as of `layer`."""
+        """All layers of some members, without the first if `hidden` is its result; else as `layer`."""
         last = len(network.weights)
-        hidden = self.layer(
-            network, 0, first, rows, samples, "hidden" if last else ending, x, actions, members, 1 if last else groups
-        )
+        if hidden is None:
+            begin: Ending = "hidden" if last else ending
+            hidden = self.layer(network, 0, first, rows, samples, begin, x, actions, members, 1 if last else groups)
         for index in range(1, last + 1):
             end: Ending = "hidden" if index < last else ending
             hidden = self.layer(
@@ -270,7 +290,7 @@ class TritonRollout:
 
     def next_latents(
         self, first: Tensor, x: Tensor | None, actions: Actions, rows: int, samples: int, horizon: int, spread: Tensor,
-        is_first: bool,
+        is_first: bool, hidden: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """One step of all heads: latents `(1, rows, latent)`; what the heads disagree by is added to `spread`."""
         network, space = self.networks["dynamics"], self.space
@@ -279,8 +299,8 @@ class TritonRollout:
         if heads == 1 and isinstance(space, SimNormLatent) and space.width == triton.next_power_of_2(space.width) >= 16:
             if is_first:
                 spread.zero_()
-            return self.run(network, first, rows, samples, "simplex", x, actions, groups=space.groups)
-        prediction = self.run(network, first, rows, samples, "plain", x, actions)
+            return self.run(network, first, rows, samples, "simplex", x, actions, groups=space.groups, hidden=hidden)
+        prediction = self.run(network, first, rows, samples, "plain", x, actions, hidden=hidden)
         latent = torch.empty(1, rows, space.width, dtype=self.dtype, device=self.device)
         groups = space.groups if isinstance(space, SimNormLatent) else space.width // self.codebook.shape[1]
         codes = space.prediction_width // groups
@@ -340,6 +360,11 @@ class TritonRollout:
             for name, shared in (("dynamics", context), ("reward", goal))
             for is_first in (True, False)
         }
+        joined_firsts = {
+            is_first: torch.cat([firsts["dynamics", is_first], firsts["reward", is_first]], dim=1)
+            for is_first in (True, False)
+            if self.joined is not None
+        }
         rewards = torch.empty(horizon, rows, device=self.device)
         terminations = torch.empty(horizon, rows, device=self.device) if "termination" in self.networks else rewards
         spread = torch.empty(rows, device=self.device)
@@ -347,9 +372,16 @@ class TritonRollout:
         for step in range(horizon):
             at = Actions(flat, (start * horizon + step) * width, candidates * horizon * width, horizon * width, width)
             is_first = step == 0
-            rewards[step] = self.run(reward, firsts["reward", is_first], rows, samples, "two_hot", latent, at)[0]
+            of_dynamics, of_reward = firsts["dynamics", is_first], firsts["reward", is_first]
+            of_heads: Tensor | None = None
+            of_gain: Tensor | None = None
+            if self.joined is not None:
+                hidden = self.layer(self.joined, 0, joined_firsts[is_first], rows, samples, "hidden", latent, at)
+                of_heads, of_gain = hidden[:-1], hidden[-1:]
+            gains = self.run(reward, of_reward, rows, samples, "two_hot", latent, at, hidden=of_gain)
+            rewards[step] = gains[0]
             latent = self.next_latents(
-                firsts["dynamics", is_first], latent, at, rows, samples, horizon, spread, is_first
+                of_dynamics, latent, at, rows, samples, horizon, spread, is_first, hidden=of_heads
             )
             if "termination" in self.networks:
                 network = self.networks["termination"]

@@ -115,6 +115,8 @@ def library(precision: Precision = "float32") -> ctypes.CDLL:
     loaded.refit.restype = None
     loaded.rollout_scratch.argtypes = [ctypes.POINTER(_Rollout)]
     loaded.rollout_scratch.restype = ctypes.c_long
+    loaded.repeat_product.argtypes = [ints] * 4 + [ctypes.c_void_p] * 3
+    loaded.repeat_product.restype = None
     loaded.panel_width.restype = ctypes.c_int
     return loaded
 

@@ -251,6 +251,11 @@ static void product(int rows, int inputs, int outputs, const operand *a, long ld
     }
 }
 
+/* The same product again and again, for the rate at which this machine can do them. */
+void repeat_product(int times, int rows, int inputs, int outputs, const operand *a, const operand *b, float *c) {
+    for (int i = 0; i < times; i++) product(rows, inputs, outputs, a, inputs, b, c, outputs);
+}
+
 /* ---- networks ---- */
 
 #define LAYERS 8
