@@ -100,6 +100,7 @@ def measure(case: Case, plans: int, compiled: bool) -> Iterator[Row]:
             calls["reference"] = planner_call(params, search, "reference")
         with torch.inference_mode():
             timings = interleaved(calls, plans)
+            say_refresh(case, params, tuple(floors), threads)
         for backend, floor in floors.items():
             for baseline in calls:
                 if baseline not in floors:
@@ -154,6 +155,15 @@ def floor_ms(
         file=sys.stderr,
     )
     return floor
+
+
+def say_refresh(case: str, params: RolloutParams, backends: Sequence[str], threads: int) -> None:
+    """How long it takes to bring new weights into a planner, between two plans."""
+    for backend in backends:
+        precision = next(known for known in PRECISIONS if backend.endswith(f" {known}"))
+        packed = pack(params, "cpu", precision, threads)
+        taken = interleaved({backend: lambda packed=packed: packed.refresh(params)}, 50)[backend]  # type: ignore[misc]
+        print(f"{case} {precision}: new weights p50 {taken.p50:.3g} ms, p99 {taken.p99:.3g} ms", file=sys.stderr)
 
 
 def waited(call: Callable[[], object]) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""How far the back ends are from float64, measured against plain torch in the same dtype, on learned and random weights."""
+"""How far the back ends are from float64, against plain torch in the same dtype; on learned and random weights."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     }
 
 
-def rolled(params: RolloutParams, backend: Backend, dtype: torch.dtype, given: Case, precision: Precision | None = None):
+def rolled(
+    params: RolloutParams, backend: Backend, dtype: torch.dtype, given: Case, precision: Precision | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns and last latents, float64."""
     device = "cuda" if backend == "triton" and GPU else "cpu"
     core = pack(as_dtype(params, dtype, device), backend, precision)
     with torch.inference_mode():

@@ -88,7 +88,7 @@ def plan_bytes(params: RolloutParams, config: PlanConfig, operand_bytes: int = 4
     networks = [params.dynamics, params.reward, params.policy]
     networks += [] if params.termination is None else [params.termination]
     drawn = min(params.value.ensemble, config.value_members) / params.value.ensemble
-    weights = sum(weight.numel() for network in networks for weight in network.weights)
+    weights: float = sum(weight.numel() for network in networks for weight in network.weights)
     weights += drawn * sum(weight.numel() for weight in params.value.weights)
     return float(operand_bytes * config.iterations * weights)
 
