@@ -17,7 +17,7 @@ from robot_agent.cli.body import body_factory
 from robot_agent.device import prepare_device
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
-from robot_agent.evaluation.statistics import FEWEST_FOR_AN_INTERVAL, mean_interval, spoken
+from robot_agent.evaluation.statistics import FEWEST_FOR_AN_INTERVAL, mean_interval, rate_interval, spoken, spoken_rate
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life
@@ -76,6 +76,8 @@ def run(argv: Sequence[str]) -> int:
     returns = _learn_on(command, config) if command.learn else None
     record = evaluate_run(folder, config, command, returns)
     print(f"return {spoken(record['returns'])} ({folder.evaluation(command.world)})")
+    if record["successes"]:
+        print(f"success in {spoken_rate(record['successes'])}")
     return 0
 
 
@@ -122,6 +124,9 @@ def evaluate_run(
         "return_mean": float(np.mean(returns)),
         "return_std": float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0,
         "interval_95": list(mean_interval(returns)) if len(returns) >= FEWEST_FOR_AN_INTERVAL else None,
+        "successes": result.successes,
+        "success_rate": float(np.mean(result.successes)) if result.successes else None,
+        "success_interval_95": list(rate_interval(result.successes)) if result.successes else None,
         "frames": checkpoint.state["frames"],
         "learn": command.learn,
         "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),

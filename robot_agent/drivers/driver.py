@@ -37,6 +37,7 @@ class EpisodeSummary:
         length: decisions.
         decision_ms: time that each decision took.
         transitions: of this episode, only where the driver was asked to keep them.
+        last_info: what the body said beside its last step.
     """
 
     agent: AgentId
@@ -45,6 +46,13 @@ class EpisodeSummary:
     length: int = 0
     decision_ms: list[float] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
+    last_info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool | None:
+        """Whether the task was done when the episode ended; None where the body does not say."""
+        told = self.last_info.get("success", self.last_info.get("is_success"))
+        return None if told is None else bool(told)
 
 
 def episode_seed(seed: int, agent: AgentId, episode: int) -> int:
@@ -122,6 +130,7 @@ class Driver:
             summary.length += 1
             if transition.reward is not None and math.isfinite(transition.reward):
                 summary.episode_return += transition.reward
+            summary.last_info = info
             summary.decision_ms.append(decision.milliseconds if decision else 0.0)
             if self.keep_transitions:
                 summary.transitions.append(transition)

@@ -49,6 +49,7 @@ class Evaluation:
 
     Attributes:
         returns: one an episode.
+        successes: whether the task was done when each episode ended; empty where the body does not say.
         video: rendered frames of the first episode, empty if the body cannot be rendered.
         imagination: from the first episode, None if it cannot be rendered.
         retrieval: see `retrieval_distance`; empty where the simulator tells no state.
@@ -57,6 +58,7 @@ class Evaluation:
     """
 
     returns: list[float]
+    successes: list[bool]
     video: Frames
     imagination: Imagination | None
     retrieval: dict[str, float]
@@ -116,6 +118,7 @@ def evaluate(
     summaries = recorder.summaries
     return Evaluation(
         returns=[summary.episode_return for summary in summaries],
+        successes=[summary.success for summary in summaries if summary.success is not None],
         video=np.stack(recorder.frames) if recorder.frames else np.zeros((0, 2, 2, 3), np.uint8),
         imagination=_imagine(agent, summaries[0].transitions, recorder.frames) if recorder.frames else None,
         retrieval=_retrieval(agent, summaries) if measure_latent else {},

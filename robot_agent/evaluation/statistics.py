@@ -23,6 +23,29 @@ def spoken(values: Sequence[float], of: str = "episode") -> str:
     return f"{text}, 95 % interval {low:.1f} to {high:.1f}"
 
 
+def spoken_rate(successes: Sequence[bool]) -> str:
+    """Share of successes and its 95 % interval in words."""
+    low, high = rate_interval(successes)
+    share = 100 * float(np.mean(successes))
+    return f"{share:.0f} % of {len(successes)}, 95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+
+
+def rate_interval(successes: Sequence[bool], confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share.
+
+    Args:
+        successes: independent trials.
+        confidence: share of intervals that would hold the true rate.
+
+    Raises:
+        ValueError: there are no trials.
+    """
+    if not len(successes):
+        raise ValueError("no trials: an interval needs at least one")
+    interval = stats.binomtest(int(sum(successes)), len(successes)).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """Student's t interval of the mean: `mean ± t * s / sqrt(n)`.
 

@@ -36,6 +36,8 @@ from robot_agent.types import BodySpec, Transition
 
 MakeBody = Callable[[], gymnasium.Env[Any, Any]]
 RECENT_EPISODES = 5
+ABOUT_THE_WORLD = ("world", "chapter", "drift")
+"""Of what a body says beside a step, what goes into the metrics, so that curves can be held against the changes."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Recorder(Listener):
                 "plan_ms_p50": float(np.percentile(summary.decision_ms, 50)),
                 "plan_ms_p99": float(np.percentile(summary.decision_ms, 99)),
                 "quarantined": life.quarantined_before + life.replay.quarantined,
+                **({} if summary.success is None else {"success": summary.success}),
+                **{name: summary.last_info[name] for name in ABOUT_THE_WORLD if name in summary.last_info},
                 **latent_quality(life.agent.mind, summary.transitions),
             }
         )
@@ -158,6 +162,8 @@ class Life:
         self.started = self.last_checkpoint = time.perf_counter()
         self.decisions_at_start = self.decisions
         self.interrupted = False
+        if self.body.has_wrapper_attr("life_steps"):  # a world that changes goes on changing where it was
+            self.body.set_wrapper_attr("life_steps", self.decisions)
 
     @property
     def frames(self) -> int:

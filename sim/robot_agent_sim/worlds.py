@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import gymnasium
 
 from robot_agent_sim.cameras.platform import CAMERA_BACKENDS, requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
+from robot_agent_sim.life.lives import LIVES
+from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 
 STREAMS = ("camera", "proprio")
 _DISCRETE_ENTRY_POINTS = (
@@ -24,6 +27,20 @@ _DISCRETE_ENTRY_POINTS = (
     "gymnasium.envs.box2d.lunar_lander",
     "_raise_shimmy_error",
 )
+
+
+OWN_WORLDS = {
+    "so101/reach": ("robot_agent_sim.so101.tasks:ReachEnv", "an SO-101 arm whose tip shall reach a marker"),
+    "so101/reach-by-sight": (
+        "robot_agent_sim.so101.tasks:ReachBySightEnv",
+        "the same, the marker known by camera only",
+    ),
+    "so101/push-cube": ("robot_agent_sim.so101.tasks:PushCubeEnv", "an SO-101 arm that shall push a cube to a place"),
+    "so101/lift-cube": ("robot_agent_sim.so101.tasks:LiftCubeEnv", "an SO-101 arm that shall lift a cube"),
+    "rover/goal": ("robot_agent_sim.rover.tasks:RoverGoalEnv", "a rover that shall drive to a marker it sees"),
+    "rover/traffic": ("robot_agent_sim.rover.tasks:RoverTrafficEnv", "the same rover among three others"),
+}
+"""Worlds that are made here: by name, the class and one line. `gymnasium.make("<name>-v0")` builds them too."""
 
 
 class UnknownWorldError(ValueError):
@@ -40,12 +57,14 @@ class World:
 
 
 def list_worlds() -> list[World]:
-    """Every world of dm_control's suite, then the gymnasium environments that are registered (newest versions).
+    """The worlds made here, dm_control's suite, then the gymnasium environments that are registered (newest versions).
 
     No environment is built for the list, so a registered one may still turn out to have no `Box` action or to miss
     a package of its own: `make` says so.
     """
-    worlds = [
+    worlds = [World(name, description, STREAMS) for name, (_, description) in OWN_WORLDS.items()]
+    worlds += [World(f"life/{name}", description, STREAMS) for name, (description, _) in LIVES.items()]
+    worlds += [
         World(f"dmc/{domain.name}-{task}", f"{task} with {domain.body}", STREAMS)
         for domain in DOMAINS
         for task in domain.tasks
@@ -72,10 +91,11 @@ def make(
     simulator's state is known, `state` float64. `reset(seed=)` makes an episode that does not depend on earlier ones.
 
     Args:
-        world: `dmc/<domain>-<task>` for dm_control's suite, `gym/<Id>` for an installed gymnasium environment.
+        world: a name of `OWN_WORLDS`; `life/<name>` for a stream of worlds and changes; `dmc/<domain>-<task>` for
+            dm_control's suite; `gym/<Id>` for an installed gymnasium environment.
         streams: of `camera` and `proprio`, at least one.
         camera_size: (height, width) in pixels of every camera.
-        action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`, 1 for `gym/`.
+        action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`, else 1.
         seed: of the sequence of episodes that resets without a seed give.
         camera_backend: `auto` (GL, and ray casting where there is no GL), `gl` or `raycast`, for MuJoCo worlds
             that are rendered here; default from the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
@@ -89,7 +109,11 @@ def make(
     if backend not in CAMERA_BACKENDS:
         raise ValueError(f"unknown camera backend {backend!r}, expected one of {', '.join(CAMERA_BACKENDS)}")
     suite, _, name = world.partition("/")
-    if suite == "dmc":
+    if world in OWN_WORLDS:
+        env = _make_own(world, streams, camera_size, action_repeat or 1, backend)
+    elif suite == "life" and name in LIVES:
+        env = _make_life(name, streams, camera_size, action_repeat or 1, backend, seed or 0)
+    elif suite == "dmc":
         from robot_agent_sim.dm_control_env import make_dm_control
 
         env = make_dm_control(*_dm_control_task(world), streams, camera_size, action_repeat or 2, backend)
@@ -106,6 +130,31 @@ def make(
         env.reset(seed=seed)
         env.action_space.seed(seed)
     return env
+
+
+def register() -> None:
+    """Makes the worlds that are made here known to `gymnasium.make`."""
+    for name, (entry_point, _) in OWN_WORLDS.items():
+        if f"{name}-v0" not in gymnasium.registry:
+            gymnasium.register(f"{name}-v0", entry_point=entry_point)
+
+
+def _make_own(
+    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str
+) -> gymnasium.Env[Any, Any]:
+    module, _, name = OWN_WORLDS[world][0].partition(":")
+    build = getattr(importlib.import_module(module), name)
+    env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend)
+    return env if action_repeat == 1 else ActionRepeat(env, action_repeat)
+
+
+def _make_life(
+    name: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str, seed: int
+) -> gymnasium.Env[Any, Any]:
+    from robot_agent_sim.life.stream import LifeStream
+
+    chapters = LIVES[name][1]
+    return LifeStream(chapters, lambda world: _make_own(world, streams, camera_size, action_repeat, backend), seed)
 
 
 def _check_arguments(streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None) -> None:
@@ -129,6 +178,8 @@ def _dm_control_task(world: str) -> tuple[str, str]:
 def _gymnasium_ids() -> Iterator[str]:
     newest: dict[str, gymnasium.envs.registration.EnvSpec] = {}
     for spec in gymnasium.registry.values():
+        if f"{spec.namespace}/{spec.name}" in OWN_WORLDS:
+            continue
         family = f"{spec.namespace}/{spec.name}" if spec.namespace else spec.name
         if family not in newest or (spec.version or 0) > (newest[family].version or 0):
             newest[family] = spec
@@ -151,5 +202,5 @@ def _unknown(world: str) -> UnknownWorldError:
     for match in difflib.get_close_matches(simplified(world), by_simplified, n=3, cutoff=0.5):
         if by_simplified[match] not in near:
             near.append(by_simplified[match])
-    hint = f"did you mean {' or '.join(near[:3])}?" if near else "it must be dmc/<domain>-<task> or gym/<Id>"
+    hint = f"did you mean {' or '.join(near[:3])}?" if near else "`robot-agent worlds` lists them"
     return UnknownWorldError(f"unknown world {world!r}: {hint}")

@@ -1,0 +1,1 @@
+"""Worlds that change while an agent lives in them."""

@@ -1,0 +1,180 @@
+"""What can change about a MuJoCo model, and how a value is written into it."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+Saved = Mapping[str, NDArray[np.float64]]
+"""Fields of the model as it was made, by name."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A kind of change.
+
+    Attributes:
+        meaning: of the value, with its unit.
+        neutral: the value of a model as it was made.
+        fields: of the model that it writes.
+        write: puts a value into a model, given what the fields held before this effect, for ids of the target.
+        of: what kind of thing a target names, None where there is nothing to choose.
+        constants: whether MuJoCo has to derive constants again.
+    """
+
+    meaning: str
+    neutral: float
+    fields: tuple[str, ...]
+    write: Callable[[mujoco.MjModel, Saved, NDArray[np.int64], float], None]
+    of: str | None = None
+    constants: bool = False
+
+
+def _scale(*fields: str) -> Callable[[mujoco.MjModel, Saved, NDArray[np.int64], float], None]:
+    def write(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+        for field in fields:
+            getattr(model, field)[ids] = value * before[field][ids]
+
+    return write
+
+
+def _friction(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    model.geom_friction[ids] = value * before["geom_friction"][ids]
+
+
+def _payload(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    # At the centre of mass: the inertia about it stays.
+    model.body_mass[ids] = before["body_mass"][ids] + value
+
+
+def _gain(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    # A weak servo still knows where it should be: what it gives for an error shrinks, and the most it gives.
+    model.actuator_gainprm[ids, 0] = value * before["actuator_gainprm"][ids, 0]
+    model.actuator_biasprm[ids, :3] = value * before["actuator_biasprm"][ids, :3]
+    model.actuator_forcerange[ids] = value * before["actuator_forcerange"][ids]
+
+
+def _stuck(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    dofs = model.jnt_dofadr[ids]
+    model.dof_damping[dofs] = before["dof_damping"][dofs] + 1e3 * value
+
+
+def _damping(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    dofs = model.jnt_dofadr[ids]
+    model.dof_damping[dofs] = value * before["dof_damping"][dofs]
+
+
+def _tilt(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    angle = np.deg2rad(value)
+    x, y, z = before["gravity"]
+    model.opt.gravity[:] = (x * np.cos(angle) + z * np.sin(angle), y, z * np.cos(angle) - x * np.sin(angle))
+
+
+def _command_delay(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    most = model.actuator_history[ids, 0].min() * model.opt.timestep
+    if value > most + 1e-9:
+        raise ValueError(f"a command delay of {value} s is longer than this world remembers commands, {most:g} s")
+    model.actuator_delay[ids] = before["actuator_delay"][ids] + value
+
+
+def _camera_shift(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    for camera in ids:
+        rotation = np.empty(9)
+        mujoco.mju_quat2Mat(rotation, before["cam_quat"][camera])
+        model.cam_pos[camera] = before["cam_pos"][camera] + value * rotation.reshape(3, 3)[:, 0]
+
+
+def _camera_roll(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    half = np.deg2rad(value) / 2
+    turn = np.array([np.cos(half), 0, 0, np.sin(half)])
+    for camera in ids:
+        mujoco.mju_mulQuat(model.cam_quat[camera], before["cam_quat"][camera], turn)
+
+
+def _light(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    model.light_diffuse[:] = value * before["light_diffuse"]
+    model.vis.headlight.diffuse[:] = value * before["headlight_diffuse"]
+    model.vis.headlight.ambient[:] = value * before["headlight_ambient"]
+
+
+def _hue(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    for field in ("geom_rgba", "mat_rgba"):
+        colours = getattr(model, field)
+        for index, colour in enumerate(before[field]):
+            hue, saturation, brightness = colorsys.rgb_to_hsv(*(float(part) for part in colour[:3]))
+            colours[index, :3] = colorsys.hsv_to_rgb((hue + value / 360) % 1.0, saturation, brightness)
+
+
+def _distractors(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    bodies = [body for body in range(model.nbody) if model.body(body).name.startswith("distractor")]
+    if value > len(bodies):
+        raise ValueError(f"{value:g} distractors are more than the {len(bodies)} that this world has")
+    for index, body in enumerate(bodies):
+        model.geom_rgba[model.body_geomadr[body], 3] = float(index < round(value))
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "friction": Effect("factor on the friction of contacts", 1.0, ("geom_friction",), _friction, "geom"),
+    "mass": Effect(
+        "factor on mass and inertia", 1.0, ("body_mass", "body_inertia"), _scale("body_mass", "body_inertia"), "body",
+        constants=True,
+    ),
+    "payload": Effect("kg added to a body", 0.0, ("body_mass",), _payload, "body", constants=True),
+    "gain": Effect(
+        "factor on what an actuator gives", 1.0, ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange"), _gain,
+        "actuator",
+    ),
+    "stuck": Effect("1 for a joint that hardly moves", 0.0, ("dof_damping",), _stuck, "joint"),
+    "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _damping, "joint"),
+    "tilt": Effect("degrees by which the ground leans forward", 0.0, ("gravity",), _tilt),
+    "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),
+    "sensor_delay": Effect("s by which all that is observed is old", 0.0, (), lambda *_: None),
+    "camera_shift": Effect("m that a camera moves to its right", 0.0, ("cam_pos", "cam_quat"), _camera_shift, "camera"),
+    "camera_roll": Effect("degrees that a camera turns about its axis", 0.0, ("cam_quat",), _camera_roll, "camera"),
+    "light": Effect(
+        "factor on all light", 1.0, ("light_diffuse", "headlight_diffuse", "headlight_ambient"), _light,
+    ),
+    "hue": Effect("degrees by which all colours turn", 0.0, ("geom_rgba", "mat_rgba"), _hue),
+    "distractors": Effect("how many coloured things lie about", 0.0, ("geom_rgba",), _distractors),
+    "opponent": Effect("index of the opponent's behaviour", 0.0, (), lambda *_: None),
+}  # fmt: skip
+"""By the name that a `Change` gives."""
+
+PICTURES = frozenset({"camera_shift", "camera_roll", "light", "hue", "distractors"})
+"""Effects that only cameras see."""
+
+
+def field(model: mujoco.MjModel, name: str) -> NDArray[np.float64]:
+    """A field of the model by the name that effects use."""
+    elsewhere = {
+        "gravity": lambda: model.opt.gravity,
+        "headlight_diffuse": lambda: model.vis.headlight.diffuse,
+        "headlight_ambient": lambda: model.vis.headlight.ambient,
+    }
+    found: NDArray[np.float64] = elsewhere[name]() if name in elsewhere else getattr(model, name)
+    return found
+
+
+def target_ids(model: mujoco.MjModel, effect: Effect, target: str) -> NDArray[np.int64]:
+    """Ids of the target, or of all there are.
+
+    Raises:
+        ValueError: nothing of that kind has that name.
+    """
+    counts = {"geom": "ngeom", "body": "nbody", "actuator": "nu", "joint": "njnt", "camera": "ncam"}
+    if effect.of is None:
+        return np.arange(0)
+    if not target:
+        return np.arange(getattr(model, counts[effect.of]))
+    try:
+        return np.array([getattr(model, effect.of)(target).id])
+    except KeyError as error:
+        names = [getattr(model, effect.of)(i).name for i in range(getattr(model, counts[effect.of]))]
+        raise ValueError(
+            f"there is no {effect.of} {target!r}, expected one of {', '.join(filter(None, names))}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Lives: worlds and changes one after the other, for an agent that is told of neither."""

@@ -1,0 +1,35 @@
+"""The lives that have names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from robot_agent_sim.drift.change import Change, Range
+from robot_agent_sim.life.stream import Chapter
+
+LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
+    "arm-year": (
+        "an SO-101 that reaches, then carries a load, loses strength in its elbow, gets a crooked camera and other "
+        "light, and has a joint that comes and goes",
+        (
+            Chapter("so101/reach", 20_000),
+            Chapter("so101/reach", 20_000, (Change("payload", 0.15, "gripper", over=5_000),)),
+            Chapter("so101/reach", 20_000, (Change("gain", 0.5, "elbow_flex"), Change("command_delay", 0.04))),
+            Chapter("so101/reach", 20_000, (Change("camera_roll", 12.0), Change("light", 0.5, over=10_000))),
+            Chapter("so101/reach", 20_000, (Change("stuck", 1.0, "wrist_roll", every=6_000), Change("hue", 90.0))),
+            Chapter("so101/reach", 20_000, ranges=(Range("gain", 0.7, 1.2), Range("command_delay", 0.0, 0.06))),
+        ),
+    ),
+    "rover-seasons": (
+        "a rover that looks for a marker in summer, in the dusk of autumn, on ice, and in a spring of new colours, "
+        "first alone and then in traffic",
+        (
+            Chapter("rover/goal", 15_000),
+            Chapter("rover/goal", 15_000, (Change("light", 0.35, over=10_000), Change("mass", 1.5, "rover/chassis"))),
+            Chapter("rover/goal", 15_000, (Change("friction", 0.25, every=5_000), Change("tilt", 2.0))),
+            Chapter("rover/goal", 15_000, (Change("hue", 120.0, over=5_000), Change("sensor_delay", 0.1))),
+            Chapter("rover/traffic", 15_000, (Change("gain", 0.6, "rover/left_wheel", at=7_500),)),
+        ),
+    ),
+}
+"""By the name after `life/`: one line about it, and its chapters."""

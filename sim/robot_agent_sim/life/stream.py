@@ -1,0 +1,128 @@
+"""A list of worlds, each with its changes and its length, lived through as one."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent_sim.drift.change import Change, Range
+from robot_agent_sim.drift.drift import Drift
+
+MakeWorld = Callable[[str], gymnasium.Env[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of a life.
+
+    Attributes:
+        world: its name.
+        steps: control steps that it lasts; the episode in which they end is lived to its end.
+        changes: of the world, on a schedule that counts from the chapter's first step.
+        ranges: what is drawn anew for each episode.
+    """
+
+    world: str
+    steps: int
+    changes: tuple[Change, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"a chapter in {self.world} has {self.steps} steps, expected at least 1")
+
+
+class LifeStream(gymnasium.Env[Any, Any]):
+    """Chapters as one world of one observation and action space; after the last, life goes on with the first.
+
+    Where a life stands depends on `life_steps` alone, which a life that is resumed sets before its first episode.
+    `info` has `chapter` (counted from 0, on and on), `world`, and `drift` as of `Drift`.
+
+    Args:
+        chapters: at least one.
+        make_world: builds a world by its name.
+        seed: of what chapters draw.
+
+    Raises:
+        ValueError: worlds whose spaces, control rate or goals differ.
+    """
+
+    render_mode = "rgb_array"
+
+    def __init__(self, chapters: Sequence[Chapter], make_world: MakeWorld, seed: int = 0) -> None:
+        if not chapters:
+            raise ValueError("a life needs at least one chapter")
+        self.chapters = tuple(chapters)
+        self.life_steps = 0
+        self._seed = seed
+        self._worlds = {name: make_world(name) for name in dict.fromkeys(chapter.world for chapter in chapters)}
+        first = self._worlds[chapters[0].world]
+        for name, world in self._worlds.items():
+            same = world.observation_space == first.observation_space and world.action_space == first.action_space
+            if not same or world.metadata["control_dt"] != first.metadata["control_dt"]:
+                raise ValueError(
+                    f"{name} has other spaces or another control rate than {chapters[0].world}: a life needs the same"
+                )
+        self.observation_space, self.action_space = first.observation_space, first.action_space
+        self.metadata = dict(first.metadata)
+        self.chapter, _ = self._place_in_life()
+        self._now = self._open_chapter()
+
+    def _place_in_life(self) -> tuple[int, int]:
+        """The chapter of the present step, counted on and on, and the step within it."""
+        ends = list(accumulate(chapter.steps for chapter in self.chapters))
+        year, step = divmod(self.life_steps, ends[-1])
+        index = bisect_right(ends, step)
+        return year * len(ends) + index, step - (ends[index] - self.chapters[index].steps)
+
+    def _open_chapter(self) -> Drift:
+        chapter = self.chapters[self.chapter % len(self.chapters)]
+        return Drift(self._worlds[chapter.world], chapter.changes, chapter.ranges, self._seed + self.chapter)
+
+    @property
+    def unwrapped(self) -> gymnasium.Env[Any, Any]:
+        """The stream itself; what it shows changes from chapter to chapter."""
+        return self
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode, and the next chapter if this one is over."""
+        super().reset(seed=seed)
+        chapter, step = self._place_in_life()
+        if chapter != self.chapter:
+            self._now.restore()
+            self.chapter = chapter
+            self._now = self._open_chapter()
+        self._now.life_steps = step
+        observation, info = self._now.reset(seed=int(self.np_random.integers(2**31)), options=options)
+        return observation, self._told(info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One control step of the chapter."""
+        observation, reward, terminated, truncated, info = self._now.step(action)
+        self.life_steps += 1
+        return observation, float(reward), terminated, truncated, self._told(info)
+
+    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
+        world = self.chapters[self.chapter % len(self.chapters)].world
+        return {**info, "chapter": self.chapter, "world": world}
+
+    def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
+        """Of the world of this chapter."""
+        rewards: NDArray[np.float32] = self._now.unwrapped.compute_reward(achieved, desired, info)  # type: ignore[attr-defined]
+        return rewards
+
+    def render(self) -> Any:
+        """A frame of the world of this chapter."""
+        return self._now.render()
+
+    def close(self) -> None:
+        """Closes all worlds."""
+        for world in self._worlds.values():
+            world.close()
