@@ -4,9 +4,9 @@ Importing this package, and listing its worlds, loads no simulator: MuJoCo is im
 """
 
 from robot_agent_sim.cameras.platform import select_gl_platform
-from robot_agent_sim.worlds import UnknownWorldError, World, list_worlds, make, register
+from robot_agent_sim.worlds import UnknownWorldError, World, list_worlds, make, make_parallel, register
 
-__all__ = ["UnknownWorldError", "World", "list_worlds", "make"]
+__all__ = ["UnknownWorldError", "World", "list_worlds", "make", "make_parallel"]
 
 # MuJoCo reads the choice once, when it is first imported.
 select_gl_platform()

@@ -28,6 +28,23 @@ class View(TypedDict, total=False):
     render_mode: str | None
 
 
+def checked_view(view: View) -> None:
+    """Refuses what cannot be observed.
+
+    Raises:
+        ValueError: a stream, a size or a way of rendering that there is not.
+    """
+    streams = view.get("streams", ("proprio",))
+    if isinstance(streams, str) or not streams or not set(streams) <= {"camera", "proprio"}:
+        raise ValueError(f"streams is {streams!r}, expected one or both of camera, proprio")
+    size = view.get("camera_size", (64, 64))
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"camera_size is {size}, expected (height, width) in pixels")
+    mode = view.get("render_mode")
+    if mode not in ("rgb_array", None):
+        raise ValueError(f"render_mode is {mode!r}, expected rgb_array: `robot-agent watch` shows a world live")
+
+
 def with_cameras(view: View, *cameras: str) -> View:
     """The view with these cameras, unless it names its own."""
     return {"cameras": cameras, **view}
@@ -88,10 +105,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         camera_backend: str | None = None,
         render_mode: str | None = "rgb_array",
     ) -> None:
-        if isinstance(streams, str) or not streams or not set(streams) <= {"camera", "proprio"}:
-            raise ValueError(f"streams is {streams!r}, expected one or both of camera, proprio")
-        if render_mode not in ("rgb_array", None):
-            raise ValueError(f"render_mode is {render_mode!r}, expected rgb_array: to watch a world, see its docs")
+        checked_view({"streams": streams, "camera_size": camera_size, "render_mode": render_mode})
         self.model = model
         self.data = mujoco.MjData(model)
         self.physics_steps = round(control_dt / model.opt.timestep)

@@ -42,6 +42,12 @@ OWN_WORLDS = {
 }
 """Worlds that are made here: by name, the class and one line. `gymnasium.make("<name>-v0")` builds them too."""
 
+SHARED_WORLDS = {
+    "arena/pursuit": ("robot_agent_sim.arena.games:PursuitEnv", "chaser", "a rover that hunts another one"),
+    "arena/push": ("robot_agent_sim.arena.games:PushEnv", "east", "two rovers that push one box, each its own way"),
+}
+"""Worlds of two agents: by name, the class, whom `make` lets you be against a scripted opponent, and one line."""
+
 
 class UnknownWorldError(ValueError):
     """No world has this name; the message offers the nearest ones."""
@@ -63,6 +69,7 @@ def list_worlds() -> list[World]:
     a package of its own: `make` says so.
     """
     worlds = [World(name, description, STREAMS) for name, (_, description) in OWN_WORLDS.items()]
+    worlds += [World(name, description, STREAMS) for name, (_, _, description) in SHARED_WORLDS.items()]
     worlds += [World(f"life/{name}", description, STREAMS) for name, (description, _) in LIVES.items()]
     worlds += [
         World(f"dmc/{domain.name}-{task}", f"{task} with {domain.body}", STREAMS)
@@ -91,8 +98,9 @@ def make(
     simulator's state is known, `state` float64. `reset(seed=)` makes an episode that does not depend on earlier ones.
 
     Args:
-        world: a name of `OWN_WORLDS`; `life/<name>` for a stream of worlds and changes; `dmc/<domain>-<task>` for
-            dm_control's suite; `gym/<Id>` for an installed gymnasium environment.
+        world: a name of `OWN_WORLDS`; one of `SHARED_WORLDS`, as one of its agents; `life/<name>` for a stream of
+            worlds and changes; `dmc/<domain>-<task>` for dm_control's suite; `gym/<Id>` for an installed gymnasium
+            environment.
         streams: of `camera` and `proprio`, at least one.
         camera_size: (height, width) in pixels of every camera.
         action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`, else 1.
@@ -111,6 +119,8 @@ def make(
     suite, _, name = world.partition("/")
     if world in OWN_WORLDS:
         env = _make_own(world, streams, camera_size, action_repeat or 1, backend)
+    elif world in SHARED_WORLDS:
+        env = _make_solo(world, streams, camera_size, action_repeat or 1, backend)
     elif suite == "life" and name in LIVES:
         env = _make_life(name, streams, camera_size, action_repeat or 1, backend, seed or 0)
     elif suite == "dmc":
@@ -132,6 +142,23 @@ def make(
     return env
 
 
+def make_parallel(world: str, **options: Any) -> Any:
+    """Builds a world of `SHARED_WORLDS` as a PettingZoo `ParallelEnv`.
+
+    Args:
+        world: its name.
+        options: of `arena.ArenaEnv`: `streams`, `camera_size`, `camera_backend`, `episode_steps`.
+
+    Raises:
+        UnknownWorldError: no such world.
+        ValueError: a bad option.
+    """
+    if world not in SHARED_WORLDS:
+        names = ", ".join(SHARED_WORLDS)
+        raise UnknownWorldError(f"unknown world of several agents {world!r}, expected one of {names}")
+    return _imported(SHARED_WORLDS[world][0])(**options)
+
+
 def register() -> None:
     """Makes the worlds that are made here known to `gymnasium.make`."""
     for name, (entry_point, _) in OWN_WORLDS.items():
@@ -142,10 +169,24 @@ def register() -> None:
 def _make_own(
     world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str
 ) -> gymnasium.Env[Any, Any]:
-    module, _, name = OWN_WORLDS[world][0].partition(":")
-    build = getattr(importlib.import_module(module), name)
+    build = _imported(OWN_WORLDS[world][0])
     env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend)
     return env if action_repeat == 1 else ActionRepeat(env, action_repeat)
+
+
+def _make_solo(
+    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str
+) -> gymnasium.Env[Any, Any]:
+    from robot_agent_sim.arena.solo import SoloEnv
+
+    arena = make_parallel(world, streams=streams, camera_size=camera_size, camera_backend=backend)
+    env: gymnasium.Env[Any, Any] = SoloEnv(arena, SHARED_WORLDS[world][1])
+    return env if action_repeat == 1 else ActionRepeat(env, action_repeat)
+
+
+def _imported(entry_point: str) -> Any:
+    module, _, name = entry_point.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _make_life(

@@ -1,0 +1,1 @@
+"""Worlds that several agents share."""

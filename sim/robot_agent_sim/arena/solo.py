@@ -1,0 +1,109 @@
+"""A shared world as one agent sees it, the other one being played by something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent_sim.arena.arena import ArenaEnv
+from robot_agent_sim.mujoco_env import Observation
+
+Behaviour = Callable[["SoloEnv", Observation], NDArray[np.floating]]
+"""The opponent's action in [-1, 1] from what it observes; a learning agent can be one."""
+
+
+def scripted(solo: SoloEnv, observation: Observation) -> NDArray[np.floating]:
+    """What the world's own programme does, which sees everything."""
+    return solo.arena.scripted_action(solo.other)
+
+
+def random(solo: SoloEnv, observation: Observation) -> NDArray[np.floating]:
+    """A new direction now and then."""
+    if solo.arena.steps % 5 == 0:
+        solo.whim = solo.opponent_rng.uniform(-1, 1, 2)
+    return solo.whim
+
+
+def still(solo: SoloEnv, observation: Observation) -> NDArray[np.floating]:
+    """Nothing."""
+    return np.zeros(2)
+
+
+BEHAVIOURS: tuple[Behaviour, ...] = (scripted, random, still)
+"""By the number that `Drift`'s change `opponent` gives."""
+
+
+class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
+    """One agent of an arena as a gymnasium world.
+
+    `opponent` is the number of the behaviour in force; it may be changed at any time, as `Drift` does.
+
+    Args:
+        arena: the shared world.
+        agent: who acts here.
+        behaviours: of the other one.
+        opponent: which of them, at first.
+
+    Raises:
+        ValueError: there is no such agent or behaviour.
+    """
+
+    render_mode = "rgb_array"
+
+    def __init__(
+        self, arena: ArenaEnv, agent: str, behaviours: tuple[Behaviour, ...] = BEHAVIOURS, opponent: int = 0
+    ) -> None:
+        if agent not in arena.possible_agents:
+            raise ValueError(f"there is no agent {agent!r}, expected one of {', '.join(arena.possible_agents)}")
+        if not 0 <= opponent < len(behaviours):
+            raise ValueError(f"opponent is {opponent}, expected 0 to {len(behaviours) - 1}")
+        self.arena, self.agent, self.behaviours, self.opponent = arena, agent, behaviours, opponent
+        (self.other,) = (name for name in arena.possible_agents if name != agent)
+        self.observation_space: gymnasium.Space[Any] = arena.observation_space(agent)
+        self.action_space: gymnasium.Space[Any] = arena.action_space(agent)
+        self.metadata = dict(arena.metadata)
+        self.whim = np.zeros(2)
+        self.opponent_rng = np.random.default_rng(0)
+        self._others_observation: Observation = {}
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """Of the shared world, for what changes it."""
+        return self.arena.model
+
+    def model_changed(self) -> None:
+        """To be called after something was written to `model`."""
+        self.arena.model_changed()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode; the same seed gives the same one whatever came before."""
+        super().reset(seed=seed)
+        observations, infos = self.arena.reset(int(self.np_random.integers(2**31)), options)
+        self.opponent_rng = np.random.default_rng(self.np_random.integers(2**31))
+        self._others_observation = observations[self.other]
+        return observations[self.agent], infos[self.agent]
+
+    def step(self, action: NDArray[np.floating]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One control step; the opponent acts on what it observed last."""
+        opposing = self.behaviours[self.opponent](self, self._others_observation)
+        observations, rewards, terminated, truncated, infos = self.arena.step(
+            {self.agent: action, self.other: opposing}
+        )
+        self._others_observation = observations[self.other]
+        me = self.agent
+        return observations[me], rewards[me], terminated[me], truncated[me], infos[me]
+
+    def render(self) -> NDArray[np.uint8]:
+        """A frame for a video, 240×320, from above."""
+        return self.arena.render()
+
+    def close(self) -> None:
+        """Frees the cameras."""
+        self.arena.close()
