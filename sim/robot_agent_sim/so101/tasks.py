@@ -64,8 +64,8 @@ class ArmEnv(MujocoEnv):
         model = spec.compile()
         self._joint_at = np.array([model.joint(name).qposadr[0] for name in JOINTS])
         self._low, self._high = model.actuator_ctrlrange.T.copy()
-        self._last_reading = np.array(HOME)
-        self._tip = model.site("tip").id
+        self._reading = self._last_reading = np.array(HOME)
+        self.achieved_at = self._find(model)
         self.goal = np.zeros(3)
         self._history = int(model.actuator_history[0, 0])
         super().__init__(model, len(JOINTS), control_dt, episode_steps, **with_cameras(view, "overhead"))
@@ -80,9 +80,50 @@ class ArmEnv(MujocoEnv):
         """Draws the goal, and places what the task is about."""
         raise NotImplementedError
 
-    def _achieved(self) -> NDArray[np.float64]:
-        """What is to get to the goal, m."""
+    def _find(self, model: mujoco.MjModel) -> tuple[str, int]:
+        """The field of `MjData` with the position of what shall get to the goal, and the row in it."""
         raise NotImplementedError
+
+    # ---- for one arm or for many: leading axes are theirs ----
+
+    def commanded(self, control: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Commanded positions (..., 6) in rad after an action (..., 6)."""
+        wanted = control + self._largest_change * action
+        return np.minimum(np.maximum(wanted, self._low), self._high)  # half the time of np.clip
+
+    def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the encoders read (..., 6), rad."""
+        position = qpos[..., self._joint_at]
+        if self._encoder_step:
+            position = np.rint(position / self._encoder_step) * self._encoder_step
+        return position
+
+    def felt(
+        self, reading: NDArray[np.float64], before: NDArray[np.float64], control: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """`proprio` (..., 18) from two readings a control step apart."""
+        velocity = (reading - before) / (self.physics_steps * self.model.opt.timestep)
+        return np.concatenate((reading, velocity, control), axis=-1, dtype=np.float32)
+
+    def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> NDArray[Any]:
+        """m between goals of shape (..., 3)."""
+        apart = np.asarray(achieved) - desired
+        x, y, z = apart[..., 0], apart[..., 1], apart[..., 2]
+        away: NDArray[Any] = np.sqrt(x * x + y * y + z * z)
+        return away
+
+    def judged(self, achieved: NDArray[Any], desired: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Rewards and successes (...) of goals (..., 3)."""
+        away = self.distance(achieved, desired)
+        there: NDArray[np.bool_] = away <= self.tolerance
+        if self.reward == "sparse":
+            return there.astype(np.float64), there
+        near = away / self.scale
+        return 0.5 * there + 0.5 / (1.0 + near * near), there
+
+    def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
+        """The reward for having achieved one goal where another was desired; batched over leading axes."""
+        return self.judged(achieved, desired)[0].astype(np.float32)
 
     # ---- the common form ----
 
@@ -102,23 +143,21 @@ class ArmEnv(MujocoEnv):
             mujoco.mj_initCtrlHistory(self.model, data, motor, None, np.full((self._history, 1), position))
         self._place(rng)
         data.mocap_pos[0] = self.goal
-        self._last_reading = self._reading()
+        self._reading = self._last_reading = self.reading(data.qpos)
 
     def _act(self, action: NDArray[np.float32]) -> None:
-        self._last_reading = self._reading()
-        control = self.data.ctrl
-        np.clip(control + self._largest_change * action, self._low, self._high, out=control)
-
-    def _reading(self) -> NDArray[np.float64]:
-        position = self.data.qpos[self._joint_at]
-        if self._encoder_step:
-            position = np.rint(position / self._encoder_step) * self._encoder_step
-        return position
+        self._last_reading = self._reading
+        self.data.ctrl[:] = self.commanded(self.data.ctrl, action)
 
     def _proprio(self) -> NDArray[np.float32]:
-        reading = self._reading()
-        velocity = (reading - self._last_reading) / (self.physics_steps * self.model.opt.timestep)
-        return np.concatenate((reading, velocity, self.data.ctrl), dtype=np.float32)
+        self._reading = self.reading(self.data.qpos)
+        return self.felt(self._reading, self._last_reading, self.data.ctrl)
+
+    def _achieved(self) -> NDArray[np.float64]:
+        """What is to get to the goal, m."""
+        field, index = self.achieved_at
+        position: NDArray[np.float64] = getattr(self.data, field)[index]
+        return position
 
     def _achieved_goal(self) -> NDArray[np.float32]:
         return self._achieved().astype(np.float32)
@@ -126,24 +165,9 @@ class ArmEnv(MujocoEnv):
     def _desired_goal(self) -> NDArray[np.float32]:
         return self.goal.astype(np.float32)
 
-    def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> NDArray[Any]:
-        """m between goals of shape (..., 3)."""
-        return np.linalg.norm(np.asarray(achieved) - desired, axis=-1)
-
-    def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
-        """The reward for having achieved one goal where another was desired; batched over leading axes."""
-        distance = self.distance(achieved, desired)
-        there = (distance <= self.tolerance).astype(np.float32)
-        if self.reward == "sparse":
-            return there
-        return (0.5 * there + 0.5 / (1 + np.square(distance / self.scale))).astype(np.float32)
-
     def _judge(self) -> tuple[float, bool]:
-        away = self.distance(self._achieved(), self.goal)
-        there = bool(away <= self.tolerance)
-        if self.reward == "sparse":
-            return float(there), there
-        return float(0.5 * there + 0.5 / (1.0 + (away / self.scale) ** 2)), there
+        reward, there = self.judged(self._achieved(), self.goal)
+        return float(reward), bool(there)
 
 
 class ReachEnv(ArmEnv):
@@ -159,14 +183,14 @@ class ReachEnv(ArmEnv):
         while True:
             data.qpos[self._joint_at[arm]] = rng.uniform(self._low[arm], self._high[arm])
             mujoco.mj_kinematics(self.model, data)
-            tip, lowest = data.site_xpos[self._tip], data.geom_xpos[:, 2].min()
+            tip, lowest = self._achieved(), data.geom_xpos[:, 2].min()
             if np.all(tip >= _NEAR) and np.all(tip <= _FAR) and lowest > -0.001:
                 break
         self.goal = tip.copy()
         data.qpos[self._joint_at] = home
 
-    def _achieved(self) -> NDArray[np.float64]:
-        return self.data.site_xpos[self._tip]
+    def _find(self, model: mujoco.MjModel) -> tuple[str, int]:
+        return "site_xpos", int(model.site("tip").id)
 
 
 class ReachBySightEnv(ReachEnv):
@@ -196,8 +220,8 @@ class PushCubeEnv(ArmEnv):
         turn = rng.uniform(-np.pi / 4, np.pi / 4)
         self.data.joint("cube").qpos[:] = (*position, np.cos(turn / 2), 0, 0, np.sin(turn / 2))
 
-    def _achieved(self) -> NDArray[np.float64]:
-        return self.data.body("cube").xpos
+    def _find(self, model: mujoco.MjModel) -> tuple[str, int]:
+        return "xpos", int(model.body("cube").id)
 
 
 class LiftCubeEnv(PushCubeEnv):
@@ -215,7 +239,8 @@ class LiftCubeEnv(PushCubeEnv):
 
     def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> NDArray[Any]:
         """m that are missing in height."""
-        return np.maximum(np.asarray(desired)[..., 2] - np.asarray(achieved)[..., 2], 0)
+        missing: NDArray[Any] = np.maximum(np.asarray(desired)[..., 2] - np.asarray(achieved)[..., 2], 0)
+        return missing
 
 
 def _on_table(rng: np.random.Generator) -> NDArray[np.float64]:
