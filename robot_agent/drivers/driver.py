@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsFloat
 
-import gymnasium
+import numpy as np
+from numpy.typing import NDArray
 
 from robot_agent.agent import AgentState
 from robot_agent.loop import Loop
@@ -76,7 +77,7 @@ class Driver:
     def __init__(
         self,
         loop: Loop,
-        bodies: Mapping[AgentId, gymnasium.Env[Any, Any]],
+        bodies: Mapping[AgentId, Any],
         listeners: Sequence[Listener] = (),
         seed: int = 0,
         first_episode: int = 0,
@@ -92,8 +93,7 @@ class Driver:
         self._state = loop.agent.initial_state(tuple(self.bodies))
         self._observations: dict[AgentId, Observation] = {}
         self._summaries: dict[AgentId, EpisodeSummary] = {}
-        for agent in self.bodies:
-            self._begin(agent, first_episode)
+        self._begin_life(first_episode)
 
     def run(self, until: Callable[[Driver], bool]) -> None:
         """Lives on until `until` says so; it is asked before each step."""
@@ -104,47 +104,68 @@ class Driver:
         """One decision of each body."""
         actions, self._state = self.loop.step(self._observations, self._state)
         for row, (agent, body) in enumerate(self.bodies.items()):
-            summary = self._summaries[agent]
-            before = self._observations[agent]
-            observation, reward, terminated, truncated, info = body.step(actions[agent])
-            ended = bool(terminated or truncated)
-            decision = self._state.decision
-            transition = Transition(
-                observation=before,
-                action=actions[agent],
-                reward=None if reward is None else float(reward),
-                terminated=bool(terminated),
-                truncated=bool(truncated),
-                episode=summary.episode,
-                step=summary.length,
-                final_observation=observation if ended else None,
-                stamp=time.time(),
-                dt=self.loop.agent.spec.control_dt,
-                body_id=agent,
-                agent_id=agent,
-                source=decision.source[row] if decision else Source.PLAN,
-                weights_version=self.loop.agent.weights_version,
-                info=info,
-            )
-            self._observations[agent] = observation
-            summary.length += 1
-            if transition.reward is not None and math.isfinite(transition.reward):
-                summary.episode_return += transition.reward
-            summary.last_info = info
-            summary.decision_ms.append(decision.milliseconds if decision else 0.0)
-            if self.keep_transitions:
-                summary.transitions.append(transition)
-            for listener in self.listeners:
-                listener.on_step(transition, self._state)
+            ended = self._lived(row, agent, actions[agent], *body.step(actions[agent]))
             if ended:
-                self.episodes += 1
-                for listener in self.listeners:
-                    listener.on_episode(summary)
-                self._begin(agent, summary.episode + 1)
+                self._begin(agent, self._summaries[agent].episode + 1)
         self.decisions += len(self.bodies)
+
+    def _begin_life(self, first_episode: int) -> None:
+        for agent in self.bodies:
+            self._begin(agent, first_episode)
 
     def _begin(self, agent: AgentId, episode: int) -> None:
         observation, _ = self.bodies[agent].reset(seed=episode_seed(self.seed, agent, episode))
+        self._begun(agent, episode, observation)
+
+    def _begun(self, agent: AgentId, episode: int, observation: Observation) -> None:
         self._observations[agent] = observation
         self._state = self.loop.agent.begin_episode(self._state, agent, episode)
         self._summaries[agent] = EpisodeSummary(agent, episode)
+
+    def _lived(
+        self,
+        row: int,
+        agent: AgentId,
+        action: NDArray[np.float32],
+        observation: Observation,
+        reward: SupportsFloat | None,
+        terminated: bool,
+        truncated: bool,
+        info: Mapping[str, Any],
+    ) -> bool:
+        """Tells the listeners what came of an action; returns whether the episode is over."""
+        summary = self._summaries[agent]
+        ended = bool(terminated or truncated)
+        decision = self._state.decision
+        transition = Transition(
+            observation=self._observations[agent],
+            action=action,
+            reward=None if reward is None else float(reward),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            episode=summary.episode,
+            step=summary.length,
+            final_observation=observation if ended else None,
+            stamp=time.time(),
+            dt=self.loop.agent.spec.control_dt,
+            body_id=agent,
+            agent_id=agent,
+            source=decision.source[row] if decision else Source.PLAN,
+            weights_version=self.loop.agent.weights_version,
+            info=info,
+        )
+        self._observations[agent] = observation
+        summary.length += 1
+        if transition.reward is not None and math.isfinite(transition.reward):
+            summary.episode_return += transition.reward
+        summary.last_info = info
+        summary.decision_ms.append(decision.milliseconds if decision else 0.0)
+        if self.keep_transitions:
+            summary.transitions.append(transition)
+        for listener in self.listeners:
+            listener.on_step(transition, self._state)
+        if ended:
+            self.episodes += 1
+            for listener in self.listeners:
+                listener.on_episode(summary)
+        return ended

@@ -1,0 +1,140 @@
+"""Learns the worlds that are made here from nothing and measures how often the task is done.
+
+    python benchmarks/own_worlds.py --rows all
+    python benchmarks/own_worlds.py --rows so101/reach:camera+proprio:0 --steps 30000 --keep runs
+
+Each row is a life from nothing with the default configuration of its streams, learning beside acting on two cores, and
+100 evaluation episodes of the agent it leaves behind. A success is a task that is done when the episode ends. Rows go
+to `results/own_worlds.csv`; one that is measured again replaces the old. A life that is found finished below `--keep`
+is evaluated, not lived again.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from robot_agent.cli.body import body_factory
+from robot_agent.evaluation.evaluate import evaluate
+from robot_agent.evaluation.statistics import rate_interval
+from robot_agent.run.config import RunConfig, default_config
+from robot_agent.run.folder import RunFolder
+from robot_agent.run.life import Life
+from robot_agent.run.load import load_agent
+from robot_agent.types import BodySpec
+
+COLUMNS = (
+    "world",
+    "streams",
+    "seed",
+    "steps",
+    "success_rate",
+    "success_low",
+    "success_high",
+    "return_mean",
+    "return_std",
+    "episodes",
+    "seconds",
+    "device",
+)
+KEY = COLUMNS[:4]
+ROWS = ("so101/reach:camera+proprio:0", "so101/reach-by-sight:camera+proprio:0", "rover/goal:camera+proprio:0")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Which rows, how long, and where they go."""
+
+    rows: tuple[str, ...]
+    """`world:streams:seed`, such as so101/reach:camera+proprio:0; `all` for the table."""
+
+    steps: int = 60_000
+    """Control steps of a life."""
+
+    episodes: int = 100
+    """Evaluation episodes."""
+
+    out: Path = Path(__file__).parent / "results" / "own_worlds.csv"
+    """The table."""
+
+    keep: Path | None = None
+    """Keep the run folders below this one."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures each row and adds it to the table."""
+    benchmark = tyro.cli(Benchmark, args=argv)
+    for row in ROWS if benchmark.rows == ("all",) else benchmark.rows:
+        world, streams, seed = row.split(":")
+        config = replace(
+            default_config(tuple(streams.split("+"))),
+            world=world,
+            frames=benchmark.steps,
+            seed=int(seed),
+            device="cpu",
+            deterministic=False,
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            name = f"{world.replace('/', '-')}_{streams}_{seed}_{benchmark.steps}"
+            folder = (benchmark.keep or Path(scratch)) / name
+            write_row(benchmark.out, measure(folder, config, benchmark.episodes))
+
+
+def measure(folder: Path, config: RunConfig, episodes: int) -> dict[str, object]:
+    """One life, unless it was lived already, and its evaluation.
+
+    Raises:
+        SystemExit: the life was interrupted.
+    """
+    if folder.exists():
+        summary = RunFolder.open(folder).read_summary()
+    else:
+        summary = Life(folder, config, body_factory(config)).live()
+    if summary.get("status") != "finished" or summary["frames"] != config.frames:
+        raise SystemExit(f"{folder} has {summary.get('frames')} of {config.frames} steps: nothing was written")
+    body = body_factory(config)()
+    agent, _, _ = load_agent(folder, BodySpec.from_env(body))
+    result = evaluate(agent, body, episodes, seed=config.seed, render=False, measure_latent=False)
+    body.close()
+    low, high = rate_interval(result.successes)
+    return {
+        "world": config.world,
+        "streams": "+".join(sorted(config.streams)),
+        "seed": config.seed,
+        "steps": config.frames,
+        "success_rate": round(float(np.mean(result.successes)), 3),
+        "success_low": round(low, 3),
+        "success_high": round(high, 3),
+        "return_mean": round(float(np.mean(result.returns)), 1),
+        "return_std": round(float(np.std(result.returns, ddof=1)), 1),
+        "episodes": episodes,
+        "seconds": round(float(summary["seconds"])),
+        "device": "cpu",
+    }
+
+
+def write_row(path: Path, row: dict[str, object]) -> None:
+    """Adds a row to the table, in place of an older one of the same world, streams, seed and steps."""
+    rows: list[dict[str, object]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = [dict(old) for old in csv.DictReader(file)]
+    rows = [old for old in rows if any(str(old[name]) != str(row[name]) for name in KEY)] + [row]
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
+    print(",".join(str(row[name]) for name in COLUMNS), flush=True)
+
+
+if __name__ == "__main__":
+    main()

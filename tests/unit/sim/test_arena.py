@@ -1,0 +1,122 @@
+"""Two rovers in one arena: PettingZoo's own checks, who wins by which script, and the world as one agent sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+from robot_agent_sim import UnknownWorldError, make, make_parallel
+from robot_agent_sim.arena.arena import ArenaEnv
+from robot_agent_sim.arena.solo import BEHAVIOURS, SoloEnv
+from robot_agent_sim.drift.change import Change
+from robot_agent_sim.drift.drift import Drift
+from robot_agent_sim.worlds import SHARED_WORLDS
+
+NAMES = sorted(SHARED_WORLDS)
+
+
+def arena(name: str, **options) -> ArenaEnv:
+    return make_parallel(name, **{"streams": ("proprio",), **options})
+
+
+@pytest.mark.parametrize("name", NAMES)
+# PettingZoo's checker remarks that rewards could be normalised and that there is no window to close.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_pettingzoo_accepts_it(name: str):
+    parallel_api_test(arena(name), num_cycles=450)
+    parallel_seed_test(lambda: arena(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # remarks of the checker
+def test_gymnasium_accepts_it_as_one_agent_sees_it(name: str):
+    check_env(make(name, streams=("proprio", "camera"), camera_backend="raycast", camera_size=(16, 16)))
+
+
+def played(world: ArenaEnv, seed: int, idle: str | None) -> dict[str, bool]:
+    _, infos = world.reset(seed)
+    while world.agents:
+        actions = {agent: np.zeros(2) if agent == idle else world.scripted_action(agent) for agent in world.agents}
+        *_, infos = world.step(actions)
+    return {agent: info["success"] for agent, info in infos.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "idle"), [("arena/pursuit", "runner"), ("arena/push", "west"), ("arena/push", "east")]
+)
+def test_the_script_wins_against_who_stands_still(name: str, idle: str):
+    world = arena(name)
+    for seed in range(3):
+        outcome = played(world, seed, idle)
+        assert not outcome[idle]
+        assert all(won for agent, won in outcome.items() if agent != idle)
+
+
+def test_a_chaser_that_stands_still_catches_nobody():
+    assert not any(played(arena("arena/pursuit"), seed, "chaser")["chaser"] for seed in range(3))
+
+
+def test_what_one_gains_the_other_loses():
+    for name, total in (("arena/pursuit", 1.0), ("arena/push", 0.0)):
+        world = arena(name)
+        world.reset(0)
+        for _ in range(30):
+            _, rewards, *_ = world.step({agent: world.scripted_action(agent) for agent in world.agents})
+            assert sum(rewards.values()) == pytest.approx(total)
+
+
+def test_each_agent_sees_its_own_picture():
+    world = arena("arena/pursuit", streams=("camera",), camera_backend="raycast")
+    observations, _ = world.reset(1)
+    pictures = [observation["camera/front"] for observation in observations.values()]
+    assert pictures[0].shape == (64, 64, 3)
+    assert np.any(pictures[0] != pictures[1])
+
+
+def test_actions_are_clipped_counted_and_refused():
+    world = arena("arena/push")
+    world.reset(0)
+    *_, infos = world.step({"east": np.array([2.0, 0.0]), "west": np.zeros(2)})
+    assert (infos["east"]["clipped_actions"], infos["west"]["clipped_actions"]) == (1, 0)
+    with pytest.raises(ValueError, match="no action for west, expected one for each living agent"):
+        world.step({"east": np.zeros(2)})
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        world.step({"east": np.zeros(2), "west": np.array([np.nan, 0])})
+
+
+def test_the_opponent_changes_its_behaviour_during_life():
+    solo = SoloEnv(arena("arena/pursuit", episode_steps=20), "chaser")
+    changing = Drift(solo, [Change("opponent", 2.0, at=20)])
+    moved = []
+    for _ in range(2):
+        changing.reset(seed=0)
+        before = solo.arena.rovers["runner"].position(solo.arena.data).copy()
+        for _ in range(20):
+            changing.step(np.zeros(2, np.float32))
+        moved.append(np.linalg.norm(solo.arena.rovers["runner"].position(solo.arena.data) - before))
+    assert moved[0] > 0.3
+    assert moved[1] < 0.05
+
+
+def test_every_behaviour_is_reproducible():
+    for opponent in range(len(BEHAVIOURS)):
+        places = []
+        for _ in range(2):
+            solo = SoloEnv(arena("arena/push"), "east", opponent=opponent)
+            solo.reset(seed=4)
+            for _ in range(15):
+                *_, info = solo.step(np.zeros(2, np.float32))
+            places.append(info["state"])
+        assert np.array_equal(*places)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UnknownWorldError, match="expected one of arena/pursuit, arena/push"):
+        make_parallel("arena/chess")
+    with pytest.raises(ValueError, match="there is no agent 'nobody', expected one of chaser, runner"):
+        SoloEnv(arena("arena/pursuit"), "nobody")
+    with pytest.raises(ValueError, match="opponent is 9, expected 0 to 2"):
+        SoloEnv(arena("arena/pursuit"), "chaser", opponent=9)
+    with pytest.raises(ValueError, match="streams is"):
+        make_parallel("arena/push", streams=("smell",))
