@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ class RunRecord:
     @property
     def streams(self) -> str:
         return "+".join(sorted(self.config.get("streams", [])))
+
+    def changes(self) -> list[tuple[float, str]]:
+        """When the world changed, in frames, and into what, as far as its episodes tell."""
+        found: list[tuple[float, str]] = []
+        before: tuple[Any, ...] | None = None
+        for last, episode in pairwise([{"frames": 0}, *self.episodes]):
+            drift = episode.get("drift", {})
+            now = (episode.get("chapter"), tuple(sorted(drift)))
+            if before is not None and now != before:
+                words = ", ".join(sorted(drift)) or "as made"
+                found.append((float(last["frames"]), words))
+            before = now
+        return found
 
     def series(self, x: str, y: str, records: str = "episodes") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Two columns of the records, where both are there."""
