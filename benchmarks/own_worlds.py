@@ -3,10 +3,9 @@
     python benchmarks/own_worlds.py --rows all
     python benchmarks/own_worlds.py --rows so101/reach:camera+proprio:0 --steps 30000 --keep runs
 
-Each row is a life from nothing with the default configuration of its streams, learning beside acting on two cores, and
-100 evaluation episodes of the agent it leaves behind. A success is a task that is done when the episode ends. Rows go
-to `results/own_worlds.csv`; one that is measured again replaces the old. A life that is found finished below `--keep`
-is evaluated, not lived again.
+Each row is a life from nothing with the default configuration of its streams, and 100 evaluation episodes of the agent
+it leaves behind. A success is a task that is done when the episode ends. Rows go to `results/own_worlds.csv`; one that
+is measured again replaces the old. A life that is found finished below `--keep` is evaluated, not lived again.
 """
 
 from __future__ import annotations
@@ -58,6 +57,9 @@ class Benchmark:
     steps: int = 60_000
     """Control steps of a life."""
 
+    beside: bool = False
+    """Learn in a process beside acting, as a robot does, rather than between decisions: uses two cores."""
+
     episodes: int = 100
     """Evaluation episodes."""
 
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             frames=benchmark.steps,
             seed=int(seed),
             device="cpu",
-            deterministic=False,
+            deterministic=not benchmark.beside,
         )
         with tempfile.TemporaryDirectory() as scratch:
             name = f"{world.replace('/', '-')}_{streams}_{seed}_{benchmark.steps}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from robot_agent_kernels.latent import LatentSpace, QuantisedLatent, SimNormLatent
 from torch import Tensor, nn
 
@@ -73,13 +74,20 @@ class Encoder(nn.Module):
                 for name, (height, width) in spec.cameras
             }
         )
-        camera_width = len(spec.cameras) * config.camera_features * config.frame_stack
-        self.fusion = MLP(camera_width + spec.proprio_dim, config.hidden, config.latent_dim)
+        camera_width = config.camera_features * config.frame_stack
+        # Beside a camera, proprioception gets as many features of the same size, or the camera would drown it.
+        fused = bool(spec.cameras) and spec.proprio_dim > 0
+        self.proprio_tower = nn.Linear(spec.proprio_dim, camera_width) if fused else None
+        proprio_width = camera_width if fused else spec.proprio_dim
+        self.fusion = MLP(len(spec.cameras) * camera_width + proprio_width, config.hidden, config.latent_dim)
 
     def embed(self, cameras: Mapping[str, Tensor], proprio: Tensor) -> Tensor:
         """What becomes the latent, where the collapse guard looks; shapes as in `forward`."""
         windows, steps, _ = proprio.shape
         features = [self.normaliser(proprio)]
+        if self.proprio_tower is not None:
+            wide = self.proprio_tower(features[0])
+            features = [F.layer_norm(wide, wide.shape[-1:])]
         for name, tower in self.towers.items():
             frames = cameras[name]
             flat = frames.flatten(0, 1).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)

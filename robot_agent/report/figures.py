@@ -92,9 +92,9 @@ def _learning_curve(axis: Axes, name: tuple[str, str], members: Sequence[RunReco
                     ms=5,
                     label=f"{curve.method} (published)",
                 )
-        for at, words in members[0].changes():
-            axis.axvline(at, color="#666666", lw=0.8, ls=":")
-            axis.annotate(words, (at, 1), (2, -2), ("data", "axes fraction"), "offset points", fontsize=6, va="top")
+        for change, words in members[0].changes():
+            axis.axvline(change, color="#666666", lw=0.8, ls=":")
+            axis.annotate(words, (change, 1), (2, -2), ("data", "axes fraction"), "offset points", fontsize=6, va="top")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
     axis.set_title(f"{world} · {streams}", fontsize=10)
     axis.set_xlabel("frames" if x == "frames" else "minutes")

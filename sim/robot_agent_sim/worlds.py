@@ -103,7 +103,8 @@ def make(
             environment.
         streams: of `camera` and `proprio`, at least one.
         camera_size: (height, width) in pixels of every camera.
-        action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`, else 1.
+        action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`,
+            `so101/` and lives with it, whose frames are 0.02 s and shorter, else 1.
         seed: of the sequence of episodes that resets without a seed give.
         camera_backend: `auto` (GL, and ray casting where there is no GL), `gl` or `raycast`, for MuJoCo worlds
             that are rendered here; default from the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
@@ -118,11 +119,11 @@ def make(
         raise ValueError(f"unknown camera backend {backend!r}, expected one of {', '.join(CAMERA_BACKENDS)}")
     suite, _, name = world.partition("/")
     if world in OWN_WORLDS:
-        env = _make_own(world, streams, camera_size, action_repeat or 1, backend)
+        env = _make_own(world, streams, camera_size, action_repeat, backend)
     elif world in SHARED_WORLDS:
         env = _make_solo(world, streams, camera_size, action_repeat or 1, backend)
     elif suite == "life" and name in LIVES:
-        env = _make_life(name, streams, camera_size, action_repeat or 1, backend, seed or 0)
+        env = _make_life(name, streams, camera_size, action_repeat, backend, seed or 0)
     elif suite == "dmc":
         from robot_agent_sim.dm_control_env import make_dm_control
 
@@ -167,11 +168,12 @@ def register() -> None:
 
 
 def _make_own(
-    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str
+    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None, backend: str
 ) -> gymnasium.Env[Any, Any]:
     build = _imported(OWN_WORLDS[world][0])
     env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend)
-    return env if action_repeat == 1 else ActionRepeat(env, action_repeat)
+    repeat = action_repeat or (2 if world.startswith("so101/") else 1)
+    return env if repeat == 1 else ActionRepeat(env, repeat)
 
 
 def _make_solo(
@@ -190,7 +192,7 @@ def _imported(entry_point: str) -> Any:
 
 
 def _make_life(
-    name: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str, seed: int
+    name: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None, backend: str, seed: int
 ) -> gymnasium.Env[Any, Any]:
     from robot_agent_sim.life.stream import LifeStream
 
