@@ -24,7 +24,8 @@ class Chapter:
 
     Attributes:
         world: its name.
-        steps: that it lasts, as the world counts them (an action repeat is one); the episode in which they end is lived to its end.
+        steps: that it lasts, as the world counts them (an action repeat is one); the episode in which they end is lived
+            to its end.
         changes: of the world, on a schedule that counts from the chapter's first step.
         ranges: what is drawn anew for each episode.
     """
