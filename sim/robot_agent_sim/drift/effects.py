@@ -10,6 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from robot_agent_sim.scenery import DISTRACTOR
+
 Saved = Mapping[str, NDArray[np.float64]]
 """Fields of the model as it was made, by name."""
 
@@ -111,7 +113,7 @@ def _hue(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: fl
 
 
 def _distractors(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    bodies = [body for body in range(model.nbody) if model.body(body).name.startswith("distractor")]
+    bodies = [body for body in range(model.nbody) if model.body(body).name.startswith(DISTRACTOR)]
     if value > len(bodies):
         raise ValueError(f"{value:g} distractors are more than the {len(bodies)} that this world has")
     for index, body in enumerate(bodies):

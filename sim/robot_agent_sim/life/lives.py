@@ -9,13 +9,17 @@ from robot_agent_sim.life.stream import Chapter
 
 LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
     "arm-year": (
-        "an SO-101 that reaches, then carries a load, loses strength in its elbow, gets a crooked camera and other "
-        "light, and has a joint that comes and goes",
+        "an SO-101 that reaches, then carries a load, loses strength in its elbow, gets a crooked camera, other "
+        "light and things lying about, and has a joint that comes and goes",
         (
             Chapter("so101/reach", 20_000),
             Chapter("so101/reach", 20_000, (Change("payload", 0.15, "gripper", over=5_000),)),
             Chapter("so101/reach", 20_000, (Change("gain", 0.5, "elbow_flex"), Change("command_delay", 0.04))),
-            Chapter("so101/reach", 20_000, (Change("camera_roll", 12.0), Change("light", 0.5, over=10_000))),
+            Chapter(
+                "so101/reach",
+                20_000,
+                (Change("camera_roll", 12.0), Change("light", 0.5, over=10_000), Change("distractors", 4)),
+            ),
             Chapter("so101/reach", 20_000, (Change("stuck", 1.0, "wrist_roll", every=6_000), Change("hue", 90.0))),
             Chapter("so101/reach", 20_000, ranges=(Range("gain", 0.7, 1.2), Range("command_delay", 0.0, 0.06))),
         ),

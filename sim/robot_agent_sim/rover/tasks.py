@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from robot_agent_sim.mujoco_env import MujocoEnv, View, with_cameras
 from robot_agent_sim.rover.rover import FASTEST_WHEEL, TRACK, WHEEL_RADIUS, Rover, add_rover, apart, arena_spec
+from robot_agent_sim.scenery import add_distractors
 
 CONTROL_DT = 0.1
 HALF_SIZE = 1.5
 """m from the middle of the arena to a wall."""
 OWN_COLOUR = (0.85, 0.85, 0.88)
 OTHER_COLOUR = (0.2, 0.55, 0.85)
+
+
+_CORNERS = tuple((x * HALF_SIZE, y * HALF_SIZE) for x, y in ((0.9, 0.9), (-0.9, 0.9), (0.9, -0.9), (-0.9, -0.9)))
 
 
 class RoverGoalEnv(MujocoEnv):
@@ -59,6 +63,7 @@ class RoverGoalEnv(MujocoEnv):
             contype=0,
             conaffinity=0,
         )
+        add_distractors(spec, _CORNERS, 0.25)
         for camera in spec.cameras:
             camera.name = camera.name.removeprefix("rover/")
         model = spec.compile()

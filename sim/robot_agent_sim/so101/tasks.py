@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent_sim.mujoco_env import MujocoEnv, View, with_cameras
+from robot_agent_sim.scenery import add_distractors
 from robot_agent_sim.so101.arm import HOME, JOINTS, Servo, add_cube, add_marker, arm_spec
 
 Reward = Literal["dense", "sparse"]
@@ -19,6 +20,10 @@ FASTEST_COMMAND = 3.0
 _NEAR = np.array([0.10, -0.25, 0.03])
 _FAR = np.array([0.38, 0.25, 0.32])
 """The box, m, that targets of `reach` lie in."""
+
+
+_ASIDE = ((0.38, 0.16), (0.38, -0.17), (0.1, 0.3), (0.12, -0.3), (0.42, 0.02))
+"""Where distractors lie: in the picture, out of the way."""
 
 
 class ArmEnv(MujocoEnv):
@@ -75,6 +80,7 @@ class ArmEnv(MujocoEnv):
     def _furnish(self, spec: mujoco.MjSpec) -> None:
         """Adds what the task is about."""
         add_marker(spec, MARKER_RADIUS)
+        add_distractors(spec, _ASIDE, 0.05)
 
     def _place(self, rng: np.random.Generator) -> None:
         """Draws the goal, and places what the task is about."""
