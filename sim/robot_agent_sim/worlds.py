@@ -240,10 +240,14 @@ def _unknown(world: str) -> UnknownWorldError:
         return re.sub(r"[-_]", "", name.rpartition("/")[2]).lower()
 
     names = [known.name for known in list_worlds()]
-    near = difflib.get_close_matches(world, names, n=3, cutoff=0.7)
-    by_simplified = {simplified(name): name for name in reversed(names)}
+    suite = world.partition("/")[0] + "/"
+    of_suite = [name for name in names if name.startswith(suite)]
+    pool = of_suite or names
+    near = difflib.get_close_matches(world, pool, n=3, cutoff=0.7)
+    by_simplified = {simplified(name): name for name in reversed(pool)}
     for match in difflib.get_close_matches(simplified(world), by_simplified, n=3, cutoff=0.5):
         if by_simplified[match] not in near:
             near.append(by_simplified[match])
-    hint = f"did you mean {' or '.join(near[:3])}?" if near else "`robot-agent worlds` lists them"
+    listing = f"`robot-agent worlds {suite}`" if of_suite else "`robot-agent worlds`"
+    hint = f"did you mean {' or '.join(near[:3])}?" if near else f"{listing} lists what there is"
     return UnknownWorldError(f"unknown world {world!r}: {hint}")

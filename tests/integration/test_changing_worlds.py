@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from robot_agent_sim.drift.change import Change
-from robot_agent_sim.life.stream import Chapter, LifeStream
+from robot_agent_sim.life.chapter import Chapter
+from robot_agent_sim.life.stream import LifeStream
 from robot_agent_sim.rover.tasks import RoverGoalEnv
 
 from robot_agent.cli.main import main

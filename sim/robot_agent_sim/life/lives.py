@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from robot_agent_sim.drift.change import Change, Range
-from robot_agent_sim.life.stream import Chapter
+from robot_agent_sim.life.chapter import Chapter
 
 LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
     "arm-year": (
-        "an SO-101 that reaches, then carries a load, loses strength in its elbow, gets a crooked camera, other "
-        "light and things lying about, and has a joint that comes and goes",
+        "an SO-101 that reaches while its load, strength, delays and looks change",
         (
             Chapter("so101/reach", 20_000),
             Chapter("so101/reach", 20_000, (Change("payload", 0.15, "gripper", over=5_000),)),
@@ -25,8 +24,7 @@ LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
         ),
     ),
     "rover-seasons": (
-        "a rover that looks for a marker in summer, in the dusk of autumn, on ice, and in a spring of new colours, "
-        "first alone and then in traffic",
+        "a rover that looks for a marker in dusk, on ice, in new colours and in traffic",
         (
             Chapter("rover/goal", 15_000),
             Chapter("rover/goal", 15_000, (Change("light", 0.35, over=10_000), Change("mass", 1.5, "rover/chassis"))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -12,32 +11,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent_sim.drift.change import Change, Range
 from robot_agent_sim.drift.drift import Drift
+from robot_agent_sim.life.chapter import Chapter
 
 MakeWorld = Callable[[str], gymnasium.Env[Any, Any]]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A part of a life.
-
-    Attributes:
-        world: its name.
-        steps: that it lasts, as the world counts them (an action repeat is one); the episode in which they end is lived
-            to its end.
-        changes: of the world, on a schedule that counts from the chapter's first step.
-        ranges: what is drawn anew for each episode.
-    """
-
-    world: str
-    steps: int
-    changes: tuple[Change, ...] = ()
-    ranges: tuple[Range, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"a chapter in {self.world} has {self.steps} steps, expected at least 1")
 
 
 class LifeStream(gymnasium.Env[Any, Any]):

@@ -44,8 +44,10 @@ def test_hyphens_are_as_good_as_underscores(name: str) -> None:
         ("walker_walk", "dmc/walker-walk"),
         ("gym/HalfCheeta-v5", "gym/HalfCheetah-v5"),
         ("gym/HalfCheetah-v99", "gym/HalfCheetah-v5"),
-        ("gym/", "dmc/<domain>-<task> or gym/<Id>"),
-        ("qqqqqqqqq", "dmc/<domain>-<task> or gym/<Id>"),
+        ("so101/reech", "so101/reach"),
+        ("dmc/qqqqqqqqq", "`robot-agent worlds dmc/` lists what there is"),
+        ("gym/", "`robot-agent worlds gym/` lists what there is"),
+        ("qqqqqqqqq", "`robot-agent worlds` lists what there is"),
     ],
 )
 def test_an_unknown_world_offers_the_nearest_names(name: str, nearest: str) -> None:
