@@ -77,7 +77,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     Args:
         model: is kept, and may be changed between steps; call `model_changed` then.
         action_dim: entries of an action.
-        control_dt: seconds between two actions, a multiple of the model's timestep.
+        control_dt: seconds between two actions; the model's timestep is changed a little to divide it.
         episode_steps: control steps after which an episode is truncated.
         streams: of `camera` and `proprio`.
         cameras: names of the model's cameras that are observed, each as `camera/<name>`.
@@ -89,6 +89,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         ValueError: a stream or a way of rendering that there is not.
     """
 
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012
     render_mode = "rgb_array"
     goal_dim = 0
     """Entries of the goals; 0 in a world without goals."""
@@ -108,7 +109,8 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         checked_view({"streams": streams, "camera_size": camera_size, "render_mode": render_mode})
         self.model = model
         self.data = mujoco.MjData(model)
-        self.physics_steps = round(control_dt / model.opt.timestep)
+        self.physics_steps = max(1, round(control_dt / model.opt.timestep))
+        model.opt.timestep = control_dt / self.physics_steps
         self.episode_steps = episode_steps
         self.steps = 0
         self._cameras = tuple(cameras) if "camera" in streams else ()

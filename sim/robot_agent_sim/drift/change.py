@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, tau
+from math import cos, isfinite, tau
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Change:
         for name in ("at", "over", "every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} of a change is {getattr(self, name)}, expected at least 0")
+        if not isfinite(self.to):
+            raise ValueError(f"a change of {self.what} goes to {self.to}, expected a finite number")
         if self.until is not None and self.until <= self.at:
             raise ValueError(f"a change ends at {self.until} and begins at {self.at}, expected an end after the start")
 
@@ -71,8 +73,10 @@ class Range:
     target: str = ""
 
     def __post_init__(self) -> None:
-        if not self.low <= self.high:
-            raise ValueError(f"the range of {self.what} is {self.low} to {self.high}, expected the lower value first")
+        if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
+            raise ValueError(
+                f"the range of {self.what} is {self.low} to {self.high}, expected two finite numbers, the lower first"
+            )
 
     @property
     def name(self) -> str:

@@ -53,9 +53,11 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._drawn: tuple[float, ...] = ()
         self._now: tuple[float, ...] | None = None
         self._seen: deque[Any] = deque()
-        self._apply()
+        self._opponent = getattr(env.unwrapped, "opponent", None)
         for entry, value in self._extremes():
             self._check(entry, value)
+        self._check_delays()
+        self._apply()
 
     # ---- the life ----
 
@@ -77,9 +79,13 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._delayed(observation), float(reward), terminated, truncated, {**info, "drift": self.values()}
 
     def values(self) -> dict[str, float]:
-        """What differs now from the world as it was made."""
-        entries = zip(self._entries, self._now or (), strict=True)
-        return {entry.name: value for entry, value in entries if value != EFFECTS[entry.what].neutral}
+        """What differs now from the world as it was made; the second of the same name ends in `#2`, and so on."""
+        named: dict[str, float] = {}
+        for entry, value in zip(self._entries, self._now or (), strict=True):
+            if value != EFFECTS[entry.what].neutral:
+                same = sum(name.partition("#")[0] == entry.name for name in named)
+                named[f"{entry.name}#{same + 1}" if same else entry.name] = value
+        return named
 
     def _values_now(self) -> tuple[float, ...]:
         scheduled = []
@@ -104,7 +110,7 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
             pictures |= changed and entry.what in PICTURES
             constants |= changed and effect.constants
             if entry.what == "opponent" and changed:
-                self.env.unwrapped.opponent = round(value)  # type: ignore[attr-defined]
+                self.env.unwrapped.opponent = self._opponent if value == effect.neutral else round(value)  # type: ignore[attr-defined]
             if value != effect.neutral:
                 current = {name: field(self._model, name).copy() for name in effect.fields}
                 effect.write(self._model, current, self._ids[entry.what, entry.target], value)
@@ -119,6 +125,8 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
             field(self._model, name)[...] = made
         if any(EFFECTS[entry.what].constants for entry in self._entries):
             mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
+        if self._opponent is not None:
+            self.env.unwrapped.opponent = self._opponent  # type: ignore[attr-defined]
         self._now = None
         self._model_changed()
 
@@ -151,10 +159,19 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
             yield entry, entry.low
             yield entry, entry.high
 
+    def _check_delays(self) -> None:
+        """Delays add up, and no sum of them may be longer than what is remembered."""
+        model = mujoco_model(self.env).__copy__()
+        for entry in self._entries:
+            if entry.what == "command_delay":
+                most = entry.to if isinstance(entry, Change) else entry.high
+                current = {name: field(model, name).copy() for name in EFFECTS[entry.what].fields}
+                EFFECTS[entry.what].write(model, current, self._ids[entry.what, entry.target], most)
+
     def _check(self, entry: Change | Range, value: float) -> None:
         """Whether a value can be written at all, tried on a copy of the model."""
         effect, model = EFFECTS[entry.what], mujoco_model(self.env).__copy__()
-        if entry.what == "opponent" and not hasattr(self.env.unwrapped, "opponent"):
+        if entry.what == "opponent" and self._opponent is None:
             raise ValueError("this world has no opponent that could change")
         current = {name: field(model, name).copy() for name in effect.fields}
         effect.write(model, current, self._ids[entry.what, entry.target], value)

@@ -62,12 +62,12 @@ def _gain(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: f
 
 
 def _stuck(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    dofs = model.jnt_dofadr[ids]
+    dofs = np.isin(model.dof_jntid, ids)
     model.dof_damping[dofs] = before["dof_damping"][dofs] + 1e3 * value
 
 
 def _damping(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    dofs = model.jnt_dofadr[ids]
+    dofs = np.isin(model.dof_jntid, ids)
     model.dof_damping[dofs] = value * before["dof_damping"][dofs]
 
 
@@ -79,8 +79,9 @@ def _tilt(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: f
 
 def _command_delay(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
     most = model.actuator_history[ids, 0].min() * model.opt.timestep
-    if value > most + 1e-9:
-        raise ValueError(f"a command delay of {value} s is longer than this world remembers commands, {most:g} s")
+    longest = float(before["actuator_delay"][ids].max()) + value
+    if longest > most + 1e-9:
+        raise ValueError(f"a command delay of {longest:g} s is longer than this world remembers commands, {most:g} s")
     model.actuator_delay[ids] = before["actuator_delay"][ids] + value
 
 
@@ -121,7 +122,7 @@ def _distractors(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], v
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "friction": Effect("factor on the friction of contacts", 1.0, ("geom_friction",), _friction, "geom"),
+    "friction": Effect("factor on friction; the rougher of two surfaces counts", 1.0, ("geom_friction",), _friction, "geom"),
     "mass": Effect(
         "factor on mass and inertia", 1.0, ("body_mass", "body_inertia"), _scale("body_mass", "body_inertia"), "body",
         constants=True,
@@ -133,7 +134,7 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "stuck": Effect("1 for a joint that hardly moves", 0.0, ("dof_damping",), _stuck, "joint"),
     "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _damping, "joint"),
-    "tilt": Effect("degrees by which the ground leans forward", 0.0, ("gravity",), _tilt),
+    "tilt": Effect("degrees by which the ground rises towards x", 0.0, ("gravity",), _tilt),
     "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),
     "sensor_delay": Effect("s by which all that is observed is old", 0.0, (), lambda *_: None),
     "camera_shift": Effect("m that a camera moves to its right", 0.0, ("cam_pos", "cam_quat"), _camera_shift, "camera"),

@@ -50,6 +50,8 @@ class LifeStream(gymnasium.Env[Any, Any]):
                 )
         self.observation_space, self.action_space = first.observation_space, first.action_space
         self.metadata = dict(first.metadata)
+        for chapter in self.chapters:  # one that cannot be is refused before the first begins
+            Drift(self._worlds[chapter.world], chapter.changes, chapter.ranges).restore()
         self.chapter, _ = self._place_in_life()
         self._now = self._open_chapter()
 
@@ -78,7 +80,8 @@ class LifeStream(gymnasium.Env[Any, Any]):
             self.chapter = chapter
             self._now = self._open_chapter()
         self._now.life_steps = step
-        observation, info = self._now.reset(seed=int(self.np_random.integers(2**31)), options=options)
+        of_chapter = None if seed is None else int(self.np_random.integers(2**31))
+        observation, info = self._now.reset(seed=of_chapter, options=options)
         return observation, self._told(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -26,6 +26,7 @@ def arena_spec(half_size: float) -> mujoco.MjSpec:
     spec = mujoco.MjSpec()
     spec.option.timestep = 0.005
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # friction is the same in every direction
     spec.visual.headlight.ambient = (0.5, 0.5, 0.5)
     spec.visual.headlight.diffuse = (0.4, 0.4, 0.4)
     spec.visual.headlight.specular = (0, 0, 0)
@@ -123,10 +124,16 @@ class Rover:
 
 
 def apart(rng: np.random.Generator, count: int, half_size: float, distance: float) -> NDArray[np.float64]:
-    """(count, 2) points in m, uniform within a square of `2 * half_size`, no two nearer than `distance`."""
+    """(count, 2) points in m, uniform within a square of `2 * half_size`, no two nearer than `distance`.
+
+    Raises:
+        ValueError: so many hardly fit.
+    """
     points = np.empty((0, 2))
-    while len(points) < count:
+    for _ in range(1000 * count):
         point = rng.uniform(-half_size, half_size, 2)
         if np.all(np.linalg.norm(points - point, axis=1) >= distance):
             points = np.vstack([points, point])
-    return points
+        if len(points) == count:
+            return points
+    raise ValueError(f"{count} things do not fit {distance} m apart into {2 * half_size:g} m: ask for fewer")

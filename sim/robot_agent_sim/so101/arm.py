@@ -13,7 +13,7 @@ JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_ro
 HOME = (0.0, -0.6, 0.6, 0.9, 0.0, 0.6)
 """Where episodes begin, rad: bent over the table, jaws half open."""
 _XML = Path(__file__).with_name("so101.xml")
-_HISTORY = 32
+_HISTORY = 36
 """Physics steps that a delayed command is kept for."""
 
 
