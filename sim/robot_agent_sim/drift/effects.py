@@ -122,7 +122,7 @@ def _distractors(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], v
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "friction": Effect("factor on friction; the rougher of two surfaces counts", 1.0, ("geom_friction",), _friction, "geom"),
+    "friction": Effect("factor on friction, the rougher of two counts", 1.0, ("geom_friction",), _friction, "geom"),
     "mass": Effect(
         "factor on mass and inertia", 1.0, ("body_mass", "body_inertia"), _scale("body_mass", "body_inertia"), "body",
         constants=True,

@@ -543,5 +543,5 @@ def test_two_changes_of_one_name_are_both_told() -> None:
 
 
 def test_delays_that_are_too_long_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="command delay of 0.08 s is longer"):
+    with pytest.raises(ValueError, match=r"command delay of 0\.08 s is longer"):
         Drift(ReachEnv(**BLIND), [Change("command_delay", 0.04), Change("command_delay", 0.04, at=50)])
