@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "how good a run's agent is: mean, standard deviation, 95 % interval, a video",
     "report": "one HTML page about one run or several",
     "worlds": "every world that can be named",
+    "watch": "a world live in a browser, or as a video",
     "random": "what random actions score, for reference",
     "replay-dump": "what a run kept, and the batches that its learner had to skip",
     "bench": "how long a plan takes on this machine, against other planners",

@@ -24,6 +24,8 @@ class ActionRepeat(gymnasium.Wrapper[Any, Any, Any, Any]):
             "frames_per_step": repeat,
             "render_fps": max(1, round(1 / control_dt)),
         }
+        if repeat > 1 and "action_meaning" in env.metadata:
+            self.metadata["action_meaning"] = f"{env.metadata['action_meaning']}; in each of {repeat} frames"
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The last observation, the summed reward, and whether the episode ended on the way."""
