@@ -109,6 +109,7 @@ def evaluate_run(
         )
     body.close()
     returns = result.returns if learned is None else learned
+    successes = result.successes if learned is None else []  # of the episodes that were learned from, nobody kept them
     video = None
     if len(result.video):
         video = folder.videos / f"{folder.evaluation(command.world).stem}.mp4"
@@ -124,9 +125,9 @@ def evaluate_run(
         "return_mean": float(np.mean(returns)),
         "return_std": float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0,
         "interval_95": list(mean_interval(returns)) if len(returns) >= FEWEST_FOR_AN_INTERVAL else None,
-        "successes": result.successes,
-        "success_rate": float(np.mean(result.successes)) if result.successes else None,
-        "success_interval_95": list(rate_interval(result.successes)) if result.successes else None,
+        "successes": successes,
+        "success_rate": float(np.mean(successes)) if successes else None,
+        "success_interval_95": list(rate_interval(successes)) if successes else None,
         "frames": checkpoint.state["frames"],
         "learn": command.learn,
         "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),

@@ -106,10 +106,6 @@ def _check(command: WatchCommand) -> None:
         return
     if command.out.suffix != ".mp4" or command.out.is_dir():
         raise RobotAgentError(f"--out is {command.out}, expected the name of a file that ends with .mp4")
-    try:
-        command.out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RobotAgentError(f"cannot write {command.out} ({error.strerror}): choose another --out") from error
 
 
 def _config(command: WatchCommand) -> RunConfig:
@@ -178,6 +174,10 @@ def _film(agent: Agent, body: gymnasium.Env[Any, Any], world: str, command: Watc
         raise RobotAgentError(
             f"{seconds:g} s of {world} are {wanted} pictures, expected at most {MOST_PICTURES}: give fewer --seconds"
         )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RobotAgentError(f"cannot write {out} ({error.strerror}): choose another --out") from error
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("filming", total=wanted)
         camera = _Camera(body, lambda done: bar.update(task, completed=done))

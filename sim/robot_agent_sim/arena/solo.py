@@ -87,6 +87,7 @@ class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         super().reset(seed=seed)
         observations, infos = self.arena.reset(int(self.np_random.integers(2**31)), options)
         self.opponent_rng = np.random.default_rng(self.np_random.integers(2**31))
+        self.whim = self.opponent_rng.uniform(-1, 1, 2)  # a behaviour may come into force at any step
         self._others_observation = observations[self.other]
         return observations[self.agent], infos[self.agent]
 

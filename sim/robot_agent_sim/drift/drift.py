@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from robot_agent_sim.drift.change import Change, Range
-from robot_agent_sim.drift.effects import EFFECTS, PICTURES, field, target_ids
+from robot_agent_sim.drift.effects import EFFECTS, PICTURES, SIGNED, field, target_ids
 
 _GOALS = ("achieved_goal", "desired_goal")
 
@@ -171,6 +171,11 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
     def _check(self, entry: Change | Range, value: float) -> None:
         """Whether a value can be written at all, tried on a copy of the model."""
         effect, model = EFFECTS[entry.what], mujoco_model(self.env).__copy__()
+        if (value < 0 and entry.what not in SIGNED) or (value == 0 and entry.what == "mass"):
+            raise ValueError(f"{entry.what} goes to {value:g}, expected a positive number: {effect.meaning}")
+        behaviours = len(getattr(self.env.unwrapped, "behaviours", ()))
+        if entry.what == "opponent" and behaviours and value >= behaviours:
+            raise ValueError(f"opponent goes to {value:g}, expected at most {behaviours - 1}")
         if entry.what == "opponent" and self._opponent is None:
             raise ValueError("this world has no opponent that could change")
         current = {name: field(model, name).copy() for name in effect.fields}

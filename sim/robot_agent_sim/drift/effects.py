@@ -148,6 +148,9 @@ EFFECTS: Mapping[str, Effect] = {
 }  # fmt: skip
 """By the name that a `Change` gives."""
 
+SIGNED = frozenset({"tilt", "camera_shift", "camera_roll", "hue"})
+"""Effects whose values may be negative."""
+
 PICTURES = frozenset({"camera_shift", "camera_roll", "light", "hue", "distractors"})
 """Effects that only cameras see."""
 

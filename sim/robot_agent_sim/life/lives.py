@@ -30,7 +30,7 @@ LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
             Chapter("rover/goal", 15_000, (Change("light", 0.35, over=10_000), Change("mass", 1.5, "rover/chassis"))),
             Chapter("rover/goal", 15_000, (Change("friction", 0.25, every=5_000), Change("tilt", 2.0))),
             Chapter("rover/goal", 15_000, (Change("hue", 120.0, over=5_000), Change("sensor_delay", 0.1))),
-            Chapter("rover/traffic", 15_000, (Change("gain", 0.6, "rover/left_wheel", at=7_500),)),
+            Chapter("rover/traffic", 15_000, (Change("gain", 0.2, "rover/left_wheel", at=7_500),)),
         ),
     ),
 }

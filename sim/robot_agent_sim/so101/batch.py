@@ -82,7 +82,7 @@ class ArmBatch(gymnasium.vector.VectorEnv[Observation, NDArray[np.float32], NDAr
             return observation, np.zeros(self.num_envs), none, none.copy(), info
         within, clipped = checked_action(actions, self.action_space.shape or ())
         if clipped:
-            self._clipped += np.any(within != actions, axis=1)
+            self._clipped += np.any(within != np.asarray(actions, np.float32), axis=1)
         self._before = self.env.reading(self._qpos)
         self._control[:] = self.env.commanded(self._control, within)
         self._batch.step(nstep=self.env.physics_steps)
@@ -90,7 +90,8 @@ class ArmBatch(gymnasium.vector.VectorEnv[Observation, NDArray[np.float32], NDAr
         achieved = self._achieved_field[:, self._achieved_index]
         rewards, success = self.env.judged(achieved, self._goals)
         over = np.full(self.num_envs, self._steps >= self.env.episode_steps)
-        return self._observe(achieved), rewards, none, over, {"success": success, "clipped_actions": self._clipped}
+        info = {"success": success, "clipped_actions": self._clipped.copy()}
+        return self._observe(achieved), rewards, none, over, info
 
     def _observe(self, achieved: NDArray[np.float64]) -> Observation:
         observation: Observation = {"proprio": self.env.felt(self.env.reading(self._qpos), self._before, self._control)}

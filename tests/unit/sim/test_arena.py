@@ -120,3 +120,19 @@ def test_unknown_names_are_refused():
         SoloEnv(arena("arena/pursuit"), "chaser", opponent=9)
     with pytest.raises(ValueError, match="streams is"):
         make_parallel("arena/push", streams=("smell",))
+
+
+def test_a_behaviour_that_comes_in_the_middle_of_an_episode_knows_nothing_of_earlier_ones():
+    states = []
+    for past in (0, 1):
+        solo = SoloEnv(arena("arena/push"), "east", opponent=1)
+        for seed in range(past):
+            solo.reset(seed=seed)
+            for _ in range(8):
+                solo.step(np.zeros(2, np.float32))
+        solo.opponent = 2
+        solo.reset(seed=4)
+        solo.step(np.zeros(2, np.float32))
+        solo.opponent = 1
+        states.append(solo.step(np.zeros(2, np.float32))[4]["state"])
+    assert np.array_equal(*states)

@@ -545,3 +545,17 @@ def test_two_changes_of_one_name_are_both_told() -> None:
 def test_delays_that_are_too_long_together_are_refused() -> None:
     with pytest.raises(ValueError, match=r"command delay of 0\.08 s is longer"):
         Drift(ReachEnv(**BLIND), [Change("command_delay", 0.04), Change("command_delay", 0.04, at=50)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Change("mass", 0.0), Change("payload", -1.0, "gripper"), Change("sensor_delay", -0.1), Change("light", -1)],
+)
+def test_values_that_no_world_can_have_are_refused(change: Change) -> None:
+    with pytest.raises(ValueError, match="expected a positive number"):
+        Drift(ReachEnv(**BLIND), [change])
+
+
+def test_a_behaviour_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="opponent goes to 7, expected at most 2"):
+        Drift(robot_agent_sim.make("arena/push"), [Change("opponent", 7, at=50)])
