@@ -40,6 +40,11 @@ def checked_view(view: View) -> None:
     size = view.get("camera_size", (64, 64))
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"camera_size is {size}, expected (height, width) in pixels")
+    if isinstance(view.get("cameras"), str):
+        raise ValueError(f"cameras is {view['cameras']!r}, expected names in a tuple")
+    unknown = sorted(set(view) - set(View.__annotations__))
+    if unknown:
+        raise ValueError(f"unknown option {unknown[0]!r}, expected one of {', '.join(View.__annotations__)}")
     mode = view.get("render_mode")
     if mode not in ("rgb_array", None):
         raise ValueError(f"render_mode is {mode!r}, expected rgb_array: `robot-agent watch` shows a world live")
@@ -106,7 +111,15 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         camera_backend: str | None = None,
         render_mode: str | None = "rgb_array",
     ) -> None:
-        checked_view({"streams": streams, "camera_size": camera_size, "render_mode": render_mode})
+        checked_view({"streams": streams, "cameras": cameras, "camera_size": camera_size, "render_mode": render_mode})
+        there = [model.camera(index).name for index in range(model.ncam)]
+        missing = [name for name in cameras if name not in there]
+        if missing:
+            raise ValueError(f"there is no camera {missing[0]!r}, expected some of {', '.join(there)}")
+        if not 0 < control_dt < np.inf or episode_steps < 1:
+            raise ValueError(
+                f"control_dt is {control_dt} s and episode_steps {episode_steps}, expected positive numbers"
+            )
         self.model = model
         self.data = mujoco.MjData(model)
         self.physics_steps = max(1, round(control_dt / model.opt.timestep))
@@ -114,7 +127,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.episode_steps = episode_steps
         self.steps = 0
         self._cameras = tuple(cameras) if "camera" in streams else ()
-        self._camera_size = camera_size
+        self._camera_size = (int(camera_size[0]), int(camera_size[1]))
         self._rig = CameraRig(self.model, self.data, camera_backend)
         self._feels = "proprio" in streams
         self._clipped = 0

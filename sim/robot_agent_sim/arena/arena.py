@@ -63,7 +63,8 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         }
         self._physics_steps = round(CONTROL_DT / self.model.opt.timestep)
         self._streams = tuple(view.get("streams", ("camera", "proprio")))
-        self._camera_size = view.get("camera_size", (64, 64))
+        height, width = view.get("camera_size", (64, 64))
+        self._camera_size = (int(height), int(width))
         self._rig = CameraRig(self.model, self.data, view.get("camera_backend"))
         self._clipped = dict.fromkeys(self.possible_agents, 0)
         spaces: dict[str, gymnasium.Space[Any]] = {}
@@ -107,7 +108,10 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
-        """Starts an episode; the same seed gives the same one whatever came before."""
+        """Starts an episode; the same seed gives the same one whatever came before.
+
+        Options are there for PettingZoo, whose own test gives some; there are none.
+        """
         if seed is not None:
             self.np_random = np.random.default_rng(seed)
         self.agents = list(self.possible_agents)
@@ -124,8 +128,10 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         """One control step of both.
 
         Raises:
-            ValueError: an action is missing, has another shape, or has NaN or Inf.
+            ValueError: no episode is going on; an action is missing, has another shape, or has NaN or Inf.
         """
+        if not self.agents:
+            raise ValueError("no episode is going on: reset first")
         missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"there is no action for {', '.join(missing)}, expected one for each living agent")

@@ -12,8 +12,15 @@ CAMERA_BACKENDS = ("auto", "gl", "raycast")
 
 
 def requested_backend(camera_backend: str | None) -> str:
-    """The argument if given, else the environment variable `ROBOT_AGENT_CAMERA`, else `auto`."""
-    return camera_backend or os.environ.get("ROBOT_AGENT_CAMERA") or "auto"
+    """The argument if given, else the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
+
+    Raises:
+        ValueError: there is no such back end.
+    """
+    backend = camera_backend or os.environ.get("ROBOT_AGENT_CAMERA") or "auto"
+    if backend not in CAMERA_BACKENDS:
+        raise ValueError(f"unknown camera backend {backend!r}, expected one of {', '.join(CAMERA_BACKENDS)}")
+    return backend
 
 
 def select_gl_platform() -> None:

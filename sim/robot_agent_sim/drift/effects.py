@@ -62,7 +62,9 @@ def _gain(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: f
 
 
 def _stuck(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    dofs = np.isin(model.dof_jntid, ids)
+    # What lies or drives about freely has no joint that could be stuck.
+    hinges = [joint for joint in ids if model.jnt_type[joint] >= int(mujoco.mjtJoint.mjJNT_SLIDE)]
+    dofs = np.isin(model.dof_jntid, hinges)
     model.dof_damping[dofs] = before["dof_damping"][dofs] + 1e3 * value
 
 

@@ -136,3 +136,11 @@ def test_a_behaviour_that_comes_in_the_middle_of_an_episode_knows_nothing_of_ear
         solo.opponent = 1
         states.append(solo.step(np.zeros(2, np.float32))[4]["state"])
     assert np.array_equal(*states)
+
+
+def test_what_an_arena_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="unknown option 'smell', expected one of streams"):
+        make_parallel("arena/push", smell=True)
+    world = arena("arena/push")
+    with pytest.raises(ValueError, match="reset first"):
+        world.step({})

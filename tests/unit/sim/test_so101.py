@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from math import tau
 from pathlib import Path
 
@@ -391,3 +392,23 @@ def test_by_sight_only_the_camera_tells_where_the_marker_is() -> None:
         assert 3 < red.sum() < 60
         pictures.append(np.argwhere(red).mean(axis=0))
     assert abs(pictures[0][1] - pictures[1][1]) > 10, "pixels"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"cameras": "overhead"}, "cameras is 'overhead', expected names in a tuple"),
+        ({"cameras": ("front",)}, "there is no camera 'front', expected some of overhead, wrist"),
+        ({"camera_backend": "rays"}, "unknown camera backend 'rays', expected one of auto, gl, raycast"),
+        ({"control_dt": 0.0}, "control_dt is 0.0 s"),
+        ({"episode_steps": -1}, "episode_steps -1, expected positive numbers"),
+    ],
+)
+def test_a_view_that_there_is_not_is_refused_when_the_world_is_built(options: dict, complaint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        ReachEnv(**options)
+
+
+def test_a_size_may_be_a_list() -> None:
+    env = ReachEnv(camera_size=[12, 16], camera_backend="raycast")
+    assert env.reset(seed=0)[0]["camera/overhead"].shape == (12, 16, 3)
