@@ -34,7 +34,8 @@ class ArmEnv(MujocoEnv):
     commanded position (rad).
 
     Args:
-        reward: `dense` grows from 0 far away to 1 at the goal; `sparse` is 1 within the tolerance, else 0.
+        reward: `dense` grows from 0 far away to 1 at the goal, half of it for being within the tolerance; `sparse` is
+            1 within it, else 0.
         servo: of all joints.
         goals: observe `achieved_goal` and `desired_goal`; without, only cameras tell where the goal is.
         control_dt: s between two actions; 0.02 by default, 1/30 is usual on hardware.
@@ -44,9 +45,8 @@ class ArmEnv(MujocoEnv):
 
     tolerance = 0.02
     """m within which the goal counts as reached."""
-    scale, fine_scale = 0.1, 0.01
-    """m at which each half of the dense reward has halved: one leads there, the other to a precision that is more than
-    the tolerance asks for, so that what only just succeeds is not good enough."""
+    scale = 0.1
+    """m at which the dense reward has fallen to a quarter."""
 
     def __init__(
         self,
@@ -124,8 +124,8 @@ class ArmEnv(MujocoEnv):
         there: NDArray[np.bool_] = away <= self.tolerance
         if self.reward == "sparse":
             return there.astype(np.float64), there
-        far, near = away / self.scale, away / self.fine_scale
-        return 0.5 / (1.0 + far * far) + 0.5 / (1.0 + near * near), there
+        near = away / self.scale
+        return 0.5 * there + 0.5 / (1.0 + near * near), there
 
     def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
         """The reward for having achieved one goal where another was desired; batched over leading axes."""
@@ -210,7 +210,6 @@ class PushCubeEnv(ArmEnv):
     """`so101/push-cube`: a 5 cm cube shall get to within 3 cm of a marked place on the table, 8 to 20 cm away."""
 
     tolerance = 0.03
-    fine_scale = 0.02
     side, mass = 0.05, 0.06
 
     def _furnish(self, spec: mujoco.MjSpec) -> None:
@@ -235,7 +234,7 @@ class LiftCubeEnv(PushCubeEnv):
     """`so101/lift-cube`: a 3 cm cube shall be 5 cm above where it lay; the marker shows the height."""
 
     tolerance = 0.0
-    scale, fine_scale = 0.03, 0.01
+    scale = 0.03
     side, mass = 0.03, 0.02
     lift = 0.05
 

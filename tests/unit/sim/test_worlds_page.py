@@ -114,10 +114,7 @@ def test_numbers_about_actions_rewards_and_servos_are_those_of_the_code():
     assert f"by up to {FASTEST_COMMAND * CONTROL_DT:g} rad a frame ({FASTEST_COMMAND:g} rad/s)" in TEXT
     assert f"1 being {FASTEST_WHEEL:g} rad/s, or {FASTEST_WHEEL * WHEEL_RADIUS:g} m/s" in TEXT
     assert ReachEnv.scale == PushCubeEnv.scale
-    assert f"s is {ReachEnv.scale:g} (reach and push) or {LiftCubeEnv.scale:g} (lift)" in TEXT
-    assert ReachEnv.fine_scale == LiftCubeEnv.fine_scale
-    assert f"f is {ReachEnv.fine_scale:g} (reach and lift) or {PushCubeEnv.fine_scale:g} (push)" in TEXT
-    assert f"the same s of {RoverGoalEnv.scale:g}" in TEXT
+    assert f"s is {ReachEnv.scale:g} (reach and push), {LiftCubeEnv.scale:g} (lift) or {RoverGoalEnv.scale:g}" in TEXT
     assert f"Touching another rover costs {RoverGoalEnv.collision_cost:g} a frame" in TEXT
     assert f"Stall torque ({servo.stall_torque:g} N·m), speed without load ({servo.no_load_speed:g} rad/s)" in TEXT
     assert f"the encoder's {servo.encoder_steps:,} steps" in TEXT
