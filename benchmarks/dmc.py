@@ -11,6 +11,7 @@ the default configuration of its streams. Rows go to `results/dmc.csv`; one that
 from __future__ import annotations
 
 import csv
+import os
 import sys
 import tempfile
 import time
@@ -113,19 +114,23 @@ def measure(folder: Path, config: RunConfig) -> dict[str, object]:
     }
 
 
-def write_row(path: Path, row: dict[str, object]) -> None:
-    """Adds a row to the table, in place of an older one of the same world, streams, seed and frames."""
+def write_row(
+    path: Path, row: dict[str, object], columns: tuple[str, ...] = COLUMNS, key: tuple[str, ...] = KEY
+) -> None:
+    """Adds a row to a table, in place of an older one with the same key."""
     rows: list[dict[str, object]] = []
     if path.exists():
         with path.open(newline="") as file:
             rows = [dict(old) for old in csv.DictReader(file)]
-    rows = [old for old in rows if any(str(old[name]) != str(row[name]) for name in KEY)] + [row]
+    rows = [old for old in rows if any(str(old[name]) != str(row[name]) for name in key)] + [row]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    print(",".join(str(row[name]) for name in COLUMNS), flush=True)
+    os.replace(temporary, path)
+    print(",".join(str(row[name]) for name in columns), flush=True)
 
 
 class _Printer:

@@ -10,8 +10,6 @@ is measured again replaces the old. A life that is found finished below `--keep`
 
 from __future__ import annotations
 
-import csv
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from dmc import write_row
 
 from robot_agent.cli.body import body_factory
 from robot_agent.evaluation.evaluate import evaluate
@@ -86,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             name = f"{world.replace('/', '-')}_{streams}_{seed}_{benchmark.steps}"
             folder = (benchmark.keep or Path(scratch)) / name
-            write_row(benchmark.out, measure(folder, config, benchmark.episodes))
+            write_row(benchmark.out, measure(folder, config, benchmark.episodes), COLUMNS, KEY)
 
 
 def measure(folder: Path, config: RunConfig, episodes: int) -> dict[str, object]:
@@ -120,22 +119,6 @@ def measure(folder: Path, config: RunConfig, episodes: int) -> dict[str, object]
         "seconds": round(float(summary["seconds"])),
         "device": "cpu",
     }
-
-
-def write_row(path: Path, row: dict[str, object]) -> None:
-    """Adds a row to the table, in place of an older one of the same world, streams, seed and steps."""
-    rows: list[dict[str, object]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            rows = [dict(old) for old in csv.DictReader(file)]
-    rows = [old for old in rows if any(str(old[name]) != str(row[name]) for name in KEY)] + [row]
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
-    print(",".join(str(row[name]) for name in COLUMNS), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -160,10 +161,10 @@ def camera(config: Benchmark) -> Row:
     return row("camera", "control steps", ours, "mj_step and a renderer in a loop", theirs, 1)
 
 
-def _camera_rate(seconds: float, seed: int, barrier: object) -> float:
+def _camera_rate(seconds: float, seed: int, barrier: threading.Barrier) -> float:
     step = stepping(ReachEnv(), seed)
     rate(step, 0.5)
-    barrier.wait()  # type: ignore[attr-defined]
+    barrier.wait()
     return rate(step, seconds)
 
 

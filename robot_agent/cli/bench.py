@@ -10,8 +10,9 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 import tyro
@@ -34,7 +35,7 @@ from robot_agent.types import BodySpec
 
 Case = Literal["published-cpu", "default-cpu", "published-gpu", "fleet-gpu"]
 COLUMNS = ("case", "backend", "device", "p50_ms", "p99_ms", "baseline", "baseline_p50_ms", "ratio", "floor_ms")
-PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "bfloat16")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 NOT_MEASURED = "not measured"
 ACTION_DIM = 6
 
@@ -162,7 +163,7 @@ def say_refresh(case: str, params: RolloutParams, backends: Sequence[str], threa
     for backend in backends:
         precision = next(known for known in PRECISIONS if backend.endswith(f" {known}"))
         packed = pack(params, "cpu", precision, threads)
-        taken = interleaved({backend: lambda packed=packed: packed.refresh(params)}, 50)[backend]  # type: ignore[misc]
+        taken = interleaved({backend: partial(packed.refresh, params)}, 50)[backend]
         print(f"{case} {precision}: new weights p50 {taken.p50:.3g} ms, p99 {taken.p99:.3g} ms", file=sys.stderr)
 
 

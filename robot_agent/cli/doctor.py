@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import get_args
 
 import tyro
 
@@ -94,19 +95,19 @@ def _torch() -> Finding:
 
 
 def _rollout() -> Finding:
-    from robot_agent_kernels import BuildError
+    from robot_agent_kernels import BuildError, Precision
     from robot_agent_kernels.rollout.native import library
 
     compiled = []
     reason = ""
-    for precision in ("float32", "float16", "bfloat16"):
+    for precision in get_args(Precision):
         try:
             library(precision)
             compiled.append(precision)
         except BuildError as error:
             reason = reason or str(error)
     if not compiled:
-        return Finding("fast rollout", "missing", f"plans take three times as long on this CPU: {reason}")
+        return Finding("fast rollout", "missing", f"plans take two to three times as long on this CPU: {reason}")
     return Finding("fast rollout", "ok", f"compiled for this CPU, {', '.join(compiled)}")
 
 

@@ -76,7 +76,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     """A world of one agent in the common form (see `robot_agent_sim.make`), without a wrapper around it.
 
     A subclass says what acting (`_act`), feeling (`_proprio`), starting (`_begin`) and succeeding (`_judge`) are, and
-    for a goal world what `_achieved_goal` and `_desired_goal` are. `info` has `frames`, `clipped_actions` (since the
+    for a goal world what its `_goals` are. `info` has `frames`, `clipped_actions` (since the
     episode began), `success` (now) and `state`, the simulator's true qpos then qvel (m, rad, m/s, rad/s).
 
     Args:
@@ -172,11 +172,9 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def _judge(self) -> tuple[float, bool]:
         """The reward of this step, and whether the task is done now."""
 
-    def _achieved_goal(self) -> NDArray[np.float32]:
-        raise NotImplementedError
-
-    def _desired_goal(self) -> NDArray[np.float32]:
-        raise NotImplementedError
+    def _goals(self) -> Observation:
+        """A goal world's `achieved_goal` and `desired_goal`, float32 `(goal_dim,)`."""
+        return {}
 
     # ---- the common form ----
 
@@ -216,10 +214,7 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         observation: Observation = {f"camera/{name}": self.image(name, self._camera_size) for name in self._cameras}
         if self._feels:
             observation["proprio"] = self._proprio()
-        if self.goal_dim:
-            observation["achieved_goal"] = self._achieved_goal()
-            observation["desired_goal"] = self._desired_goal()
-        return observation
+        return observation | self._goals() if self.goal_dim else observation
 
     def _state(self) -> NDArray[np.float64]:
         return np.concatenate((self.data.qpos, self.data.qvel))

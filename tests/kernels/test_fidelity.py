@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 import torch
@@ -22,10 +22,10 @@ GPU = torch.cuda.is_available()
 
 def back_ends() -> list[Any]:
     cases = []
-    for precision in ("float32", "float16", "bfloat16"):
+    for precision in get_args(Precision):
         missing = ""
         try:
-            library(precision)  # type: ignore[arg-type]
+            library(precision)
         except BuildError as error:
             missing = str(error)
         cases.append(pytest.param("cpu", precision, marks=pytest.mark.skipif(bool(missing), reason=missing)))

@@ -14,11 +14,7 @@ from pettingzoo import ParallelEnv
 
 from robot_agent_sim.cameras.rig import CameraRig
 from robot_agent_sim.mujoco_env import VIDEO_SIZE, Observation, View, checked_action, checked_view
-from robot_agent_sim.rover.rover import FASTEST_WHEEL, Rover, add_rover, arena_spec
-
-CONTROL_DT = 0.1
-HALF_SIZE = 1.5
-"""m from the middle of the arena to a wall."""
+from robot_agent_sim.rover.rover import CONTROL_DT, FASTEST_WHEEL, Rover, add_rover, arena_spec
 
 
 class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
@@ -43,7 +39,7 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         self.episode_steps = episode_steps
         self.possible_agents = list(self.colours)
         self.agents: list[str] = []
-        spec = arena_spec(HALF_SIZE)
+        spec = arena_spec()
         for agent, colour in self.colours.items():
             add_rover(spec, agent, colour)
         self._furnish(spec)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent_sim.arena.arena import HALF_SIZE, ArenaEnv
-from robot_agent_sim.rover.rover import apart
+from robot_agent_sim.arena.arena import ArenaEnv
+from robot_agent_sim.rover.rover import HALF_SIZE, apart
 
 
 class PursuitEnv(ArenaEnv):
@@ -17,7 +19,7 @@ class PursuitEnv(ArenaEnv):
     less that. The runner drives a tenth slower, or nobody could ever be caught.
     """
 
-    colours = {"chaser": (0.85, 0.3, 0.2), "runner": (0.25, 0.7, 0.35)}  # noqa: RUF012
+    colours: ClassVar = {"chaser": (0.85, 0.3, 0.2), "runner": (0.25, 0.7, 0.35)}
     near = 0.35
     """m between the middles of the two."""
     handicap = 0.9
@@ -60,7 +62,7 @@ class PushEnv(ArenaEnv):
     it is a success while the box is more than 0.3 m into the other's half.
     """
 
-    colours = {"east": (0.3, 0.45, 0.85), "west": (0.85, 0.65, 0.2)}  # noqa: RUF012
+    colours: ClassVar = {"east": (0.3, 0.45, 0.85), "west": (0.85, 0.65, 0.2)}
     side = 0.2
     """m, edge of the box."""
     won = 0.3

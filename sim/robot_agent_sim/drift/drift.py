@@ -110,7 +110,7 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
             pictures |= changed and entry.what in PICTURES
             constants |= changed and effect.constants
             if entry.what == "opponent" and changed:
-                self.env.unwrapped.opponent = self._opponent if value == effect.neutral else round(value)  # type: ignore[attr-defined]
+                self.env.set_wrapper_attr("opponent", self._opponent if value == effect.neutral else round(value))
             if value != effect.neutral:
                 current = {name: field(self._model, name).copy() for name in effect.fields}
                 effect.write(self._model, current, self._ids[entry.what, entry.target], value)
@@ -126,7 +126,7 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
         if any(EFFECTS[entry.what].constants for entry in self._entries):
             mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
         if self._opponent is not None:
-            self.env.unwrapped.opponent = self._opponent  # type: ignore[attr-defined]
+            self.env.set_wrapper_attr("opponent", self._opponent)
         self._now = None
         self._model_changed()
 

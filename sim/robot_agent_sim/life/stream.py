@@ -96,7 +96,7 @@ class LifeStream(gymnasium.Env[Any, Any]):
 
     def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
         """Of the world of this chapter."""
-        rewards: NDArray[np.float32] = self._now.unwrapped.compute_reward(achieved, desired, info)  # type: ignore[attr-defined]
+        rewards: NDArray[np.float32] = self._now.get_wrapper_attr("compute_reward")(achieved, desired, info)
         return rewards
 
     def render(self) -> Any:

@@ -15,14 +15,16 @@ TRACK = 0.17
 """m between the wheels."""
 FASTEST_WHEEL = 15.0
 """rad/s; 0.6 m/s on the ground."""
-RADIUS = 0.13
-"""m, of the circle on the ground that holds a rover."""
+CONTROL_DT = 0.1
+"""s between two actions."""
+HALF_SIZE = 1.5
+"""m from the middle of an arena to a wall."""
 _ENCODER_STEP = tau / 1024
 _XML = Path(__file__).with_name("rover.xml")
 
 
-def arena_spec(half_size: float) -> mujoco.MjSpec:
-    """A square floor of `2 * half_size` m between four walls, each of its own colour."""
+def arena_spec() -> mujoco.MjSpec:
+    """A square floor of `2 * HALF_SIZE` m between four walls, each of its own colour."""
     spec = mujoco.MjSpec()
     spec.option.timestep = 0.005
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -34,9 +36,9 @@ def arena_spec(half_size: float) -> mujoco.MjSpec:
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear = 0.01
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 640, 480
-    spec.stat.extent, spec.stat.center = 2 * half_size, (0, 0, 0)
+    spec.stat.extent, spec.stat.center = 2 * HALF_SIZE, (0, 0, 0)
     world = spec.worldbody
-    height = 3.2 * half_size
+    height = 3.2 * HALF_SIZE
     world.add_camera(name="overhead", pos=(0, 0, height), fovy=45)
     lamp = world.add_light(name="lamp", pos=(0, 0, 3), dir=(0.2, 0.1, -1), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     lamp.castshadow, lamp.diffuse = False, (0.3, 0.3, 0.3)
@@ -44,13 +46,13 @@ def arena_spec(half_size: float) -> mujoco.MjSpec:
     colours = {"east": (0.25, 0.45, 0.7), "north": (0.3, 0.6, 0.35), "west": (0.7, 0.6, 0.3), "south": (0.5, 0.35, 0.6)}
     for index, (side, colour) in enumerate(colours.items()):
         angle = index * tau / 4
-        away = half_size + 0.05
+        away = HALF_SIZE + 0.05
         world.add_geom(
             name=side,
             type=mujoco.mjtGeom.mjGEOM_BOX,
             pos=(away * np.cos(angle), away * np.sin(angle), 0.15),
             quat=(np.cos(angle / 2), 0, 0, np.sin(angle / 2)),
-            size=(0.05, half_size + 0.1, 0.15),
+            size=(0.05, HALF_SIZE + 0.1, 0.15),
             rgba=(*colour, 1),
         )
     return spec

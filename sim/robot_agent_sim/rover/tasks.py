@@ -9,12 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent_sim.mujoco_env import MujocoEnv, View, with_cameras
-from robot_agent_sim.rover.rover import FASTEST_WHEEL, TRACK, WHEEL_RADIUS, Rover, add_rover, apart, arena_spec
+from robot_agent_sim.rover.rover import (
+    CONTROL_DT,
+    FASTEST_WHEEL,
+    HALF_SIZE,
+    TRACK,
+    WHEEL_RADIUS,
+    Rover,
+    add_rover,
+    apart,
+    arena_spec,
+)
 from robot_agent_sim.scenery import add_distractors
 
-CONTROL_DT = 0.1
-HALF_SIZE = 1.5
-"""m from the middle of the arena to a wall."""
 OWN_COLOUR = (0.85, 0.85, 0.88)
 OTHER_COLOUR = (0.2, 0.55, 0.85)
 
@@ -49,7 +56,7 @@ class RoverGoalEnv(MujocoEnv):
         episode_steps: int = 150,
         **view: Unpack[View],
     ) -> None:
-        spec = arena_spec(HALF_SIZE)
+        spec = arena_spec()
         names = ["rover", *(f"other_{index}" for index in range(others))]
         for name in names:
             add_rover(spec, name, OWN_COLOUR if name == "rover" else OTHER_COLOUR)

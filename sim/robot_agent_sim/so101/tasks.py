@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Literal, Unpack
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent_sim.mujoco_env import MujocoEnv, View, with_cameras
+from robot_agent_sim.mujoco_env import MujocoEnv, Observation, View, with_cameras
 from robot_agent_sim.scenery import add_distractors
 from robot_agent_sim.so101.arm import HOME, JOINTS, Servo, add_cube, add_marker, arm_spec
 
@@ -82,13 +83,13 @@ class ArmEnv(MujocoEnv):
         add_marker(spec, MARKER_RADIUS)
         add_distractors(spec, _ASIDE, 0.05)
 
+    @abstractmethod
     def _place(self, rng: np.random.Generator) -> None:
         """Draws the goal, and places what the task is about."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _find(self, model: mujoco.MjModel) -> tuple[str, int]:
         """The field of `MjData` with the position of what shall get to the goal, and the row in it."""
-        raise NotImplementedError
 
     # ---- for one arm or for many: leading axes are theirs ----
 
@@ -165,11 +166,11 @@ class ArmEnv(MujocoEnv):
         position: NDArray[np.float64] = getattr(self.data, field)[index]
         return position
 
-    def _achieved_goal(self) -> NDArray[np.float32]:
-        return self._achieved().astype(np.float32)
-
-    def _desired_goal(self) -> NDArray[np.float32]:
-        return self.goal.astype(np.float32)
+    def _goals(self) -> Observation:
+        return {
+            "achieved_goal": self._achieved().astype(np.float32),
+            "desired_goal": self.goal.astype(np.float32),
+        }
 
     def _judge(self) -> tuple[float, bool]:
         reward, there = self.judged(self._achieved(), self.goal)
