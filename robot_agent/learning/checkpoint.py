@@ -41,19 +41,21 @@ class CheckpointStore:
     Args:
         folder: holds one folder a checkpoint.
         keep: how many stay.
+        keep_every: those whose step is a multiple of this stay for good; 0 for none.
     """
 
-    def __init__(self, folder: Path, keep: int = 3) -> None:
+    def __init__(self, folder: Path, keep: int = 3, keep_every: int = 0) -> None:
         self.folder = Path(folder)
         self.keep = keep
+        self.keep_every = keep_every
 
     def save(self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-        """Writes a checkpoint, then removes those beyond the last `keep`.
+        """Writes a checkpoint, then removes those beyond the last `keep`, but for those that stay for good.
 
         Raises:
             CheckpointError: the disk is full or gone; older checkpoints stay as they are.
         """
-        path = self.folder / f"{PREFIX}{step:012d}"
+        path = self._path(step)
         temporary = self.folder / f".{path.name}.{os.getpid()}"
         replaced = temporary.with_suffix(".replaced")
         # Copies, since safetensors refuses tensors that share memory; as bytes, since its own writer hides the errno.
@@ -83,7 +85,7 @@ class CheckpointStore:
                 "the older checkpoints are as they were"
             ) from error
         shutil.rmtree(replaced, ignore_errors=True)
-        others = [other for other in self._paths() if other != path]
+        others = [other for other in self._paths() if other != path and not self._stays(other)]
         for old in others[: max(0, len(others) + 1 - self.keep)]:
             shutil.rmtree(old, ignore_errors=True)
         return path
@@ -104,6 +106,26 @@ class CheckpointStore:
             raise CheckpointError(f"none of the {len(paths)} checkpoints in {self.folder} can be read: start a new run")
         raise CheckpointError(f"{self.folder} holds no checkpoint: the run ended before its first, start a new one")
 
+    def load(self, step: int) -> Checkpoint:
+        """The checkpoint of a step.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        path = self._path(step)
+        if not path.is_dir():
+            there = ", ".join(map(str, self.steps)) or "none"
+            raise CheckpointError(f"{self.folder} holds no checkpoint of decision {step}, only of {there}")
+        try:
+            return _load(path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}): choose another checkpoint") from error
+
+    @property
+    def steps(self) -> list[int]:
+        """Of all checkpoints, the oldest first."""
+        return [_step(path) for path in self._paths()]
+
     @property
     def empty(self) -> bool:
         """Whether nothing was ever saved here."""
@@ -112,6 +134,16 @@ class CheckpointStore:
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob(f"{PREFIX}*"))
 
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{PREFIX}{step:012d}"
+
+    def _stays(self, path: Path) -> bool:
+        return self.keep_every > 0 and _step(path) % self.keep_every == 0
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix(PREFIX))
+
 
 def _load(path: Path) -> Checkpoint:
     manifest = json.loads((path / MANIFEST_FILE).read_text())
@@ -119,7 +151,7 @@ def _load(path: Path) -> Checkpoint:
         if _digest(path / name) != manifest[name]:
             raise ValueError(f"{name} is not what was written")
     state = json.loads((path / STATE_FILE).read_text())
-    return Checkpoint(int(path.name.removeprefix(PREFIX)), load_file(path / TENSORS_FILE), state, path)
+    return Checkpoint(_step(path), load_file(path / TENSORS_FILE), state, path)
 
 
 def _digest(path: Path) -> str:

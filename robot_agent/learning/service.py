@@ -45,6 +45,7 @@ class LearnerJob:
         make_reward_function: builds a goal world's `compute_reward` in the learner's process, or None.
         resume: begin from the newest checkpoint.
         device: where the learning happens.
+        keep_checkpoints_every: decisions between two checkpoints that are kept for good; 0 for none.
     """
 
     spec: BodySpec
@@ -56,6 +57,11 @@ class LearnerJob:
     make_reward_function: Callable[[], RewardFunction | None] | None = None
     resume: bool = False
     device: str = "cpu"
+    keep_checkpoints_every: int = 0
+
+    def checkpoints(self) -> CheckpointStore:
+        """Where checkpoints go."""
+        return CheckpointStore(self.run_folder / "checkpoints", keep_every=self.keep_checkpoints_every)
 
     def build(self, weights: WeightStore) -> OnlineLearner:
         """The learner, restored if the job says so."""
@@ -70,7 +76,7 @@ class LearnerJob:
             self.run_folder / "dumps",
             self.device,
         )
-        store = CheckpointStore(self.run_folder / "checkpoints")
+        store = self.checkpoints()
         if self.resume and not store.empty:  # a run that was killed before its first checkpoint learns from its replay
             learner.restore(store.load_latest())
             if learner.learner.updates:
@@ -139,7 +145,7 @@ class InlineLearnerService:
     def __init__(self, job: LearnerJob) -> None:
         self.weights: WeightStore = LocalWeightStore()
         self._learner = job.build(self.weights)
-        self._store = CheckpointStore(job.run_folder / "checkpoints")
+        self._store = job.checkpoints()
         self._gauges = _Gauges()
         self._metrics: list[dict[str, float]] = []
 
@@ -265,7 +271,7 @@ def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
         learner = job.build(SharedMemoryWeightStore(job.weights_path))
         pipe.send(("progress", *_progress(learner)))
         pipe.send(("ready", str(os.getpid())))
-        _serve_forever(learner, CheckpointStore(job.run_folder / "checkpoints"), pipe, largest_lag)
+        _serve_forever(learner, job.checkpoints(), pipe, largest_lag)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
     except Exception as error:  # whatever ended learning is told to the parent, which tells the person

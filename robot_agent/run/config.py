@@ -26,7 +26,8 @@ class RunConfig:
         deterministic: learn between decisions in the same thread, so that the same run gives the same weights.
         action_repeat: frames that one decision lasts; the world's own default if not given.
         camera_size: height and width of the camera in pixels.
-        checkpoint_minutes: between two checkpoints; one more is written at the end.
+        checkpoint_minutes: between two checkpoints; one more is written at the end, and the last three are kept.
+        keep_checkpoints_every: frames between two checkpoints that are kept for good, such as 10,000.
         agent: sizes of the modules and the search at each decision.
         online: when and how to learn.
         replay: how experience is kept on disk.
@@ -42,6 +43,7 @@ class RunConfig:
     action_repeat: int | None = None
     camera_size: tuple[int, int] = (64, 64)
     checkpoint_minutes: float = 5.0
+    keep_checkpoints_every: int | None = None
     agent: AgentConfig = field(default_factory=AgentConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
@@ -94,6 +96,7 @@ _AT_LEAST = {
     "frames": 1,
     "seed": 0,
     "action_repeat": 1,
+    "keep_checkpoints_every": 1,
     "online.updates_per_decision": 0,
     "online.random_decisions": 0,
     "online.publish_every": 1,

@@ -237,9 +237,20 @@ class Life:
             recent = self._recent_returns()
             last = recent[-1] if recent else float("nan")
             self.on_progress(Progress(self.frames, self.seconds, self.episodes, last, self.learner.updates, rate))
-        if time.perf_counter() - self.last_checkpoint > self.config.checkpoint_minutes * 60:
+        late = time.perf_counter() - self.last_checkpoint > self.config.checkpoint_minutes * 60
+        if late or self._is_worth_keeping():
             self.checkpoint()
         return self.in_a_hurry() or len(self.returns) >= self.largest_episodes or self.frames >= self.config.frames
+
+    def _is_worth_keeping(self) -> bool:
+        every = self.keep_checkpoints_every
+        return every > 0 and self.decisions > self.decisions_at_start and self.decisions % every == 0
+
+    @property
+    def keep_checkpoints_every(self) -> int:
+        """Decisions between two checkpoints that are kept for good; 0 for none."""
+        frames = self.config.keep_checkpoints_every
+        return max(1, round(frames / self.spec.frames_per_step)) if frames else 0
 
     def in_a_hurry(self) -> bool:
         """Whether nothing should be waited for any more: interrupted, or the minutes are over."""
@@ -280,6 +291,7 @@ class Life:
             make_reward_function=reward_function,
             resume=resume,
             device=self.device,
+            keep_checkpoints_every=self.keep_checkpoints_every,
         )
         return InlineLearnerService(job) if self.config.deterministic else ProcessLearnerService(job)
 

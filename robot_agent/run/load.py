@@ -23,8 +23,10 @@ def load_config(folder: RunFolder) -> RunConfig:
     return from_tree(default_config(tuple(tree.get("streams", ("proprio",)))), tree)
 
 
-def load_agent(path: Path, spec: BodySpec, device: str = "cpu") -> tuple[Agent, RunConfig, Checkpoint]:
-    """The agent of a run's newest usable checkpoint, for a body.
+def load_agent(
+    path: Path, spec: BodySpec, device: str = "cpu", step: int | None = None
+) -> tuple[Agent, RunConfig, Checkpoint]:
+    """The agent of a run's newest usable checkpoint, or of the one at a decision, for a body.
 
     Raises:
         RunError: `path` is no run folder.
@@ -32,7 +34,8 @@ def load_agent(path: Path, spec: BodySpec, device: str = "cpu") -> tuple[Agent, 
     """
     folder = RunFolder.open(path)
     config = load_config(folder)
-    checkpoint = CheckpointStore(folder.checkpoints).load_latest()
+    store = CheckpointStore(folder.checkpoints)
+    checkpoint = store.load_latest() if step is None else store.load(step)
     check_body(checkpoint, spec)
     agent = Agent(spec, config.agent, config.seed, device)
     learner = unflatten(checkpoint.tensors, checkpoint.state["learner"])

@@ -113,6 +113,18 @@ def test_learning_in_a_process_beside_acting_keeps_the_update_ratio(tmp_path: Pa
     assert again["updates"] > summary["updates"]
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_checkpoints_worth_keeping_are_all_there_and_can_act(tmp_path: Path, deterministic: bool):
+    config = run_config(frames=210, keep_checkpoints_every=40, checkpoint_minutes=2e-3, deterministic=deterministic)
+    Life(tmp_path / "run", config, PointMass).live()
+    steps = CheckpointStore(tmp_path / "run/checkpoints").steps
+    assert {40, 80, 120, 160, 200, 210} <= set(steps)
+    assert len(steps) <= 6 + 3
+    spec = BodySpec.from_env(PointMass())
+    assert load_agent(tmp_path / "run", spec, step=80)[2].step == 80
+    assert load_agent(tmp_path / "run", spec)[2].step == 210
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_a_life_on_a_gpu_learns_and_goes_on_wherever(tmp_path: Path, deterministic: bool):

@@ -33,6 +33,19 @@ def test_the_last_three_are_kept(tmp_path: Path):
     assert sorted(int(path.name[-12:]) for path in tmp_path.iterdir()) == [3, 4, 5]
 
 
+def test_every_tenth_step_is_kept_for_good_and_can_be_read(tmp_path: Path):
+    store = CheckpointStore(tmp_path, keep=2, keep_every=10)
+    for step in (10, 15, 20, 21, 22, 23):
+        save(store, step)
+    assert store.steps == [10, 20, 22, 23]
+    assert store.load(10).state == {"step": 10}
+    with pytest.raises(CheckpointError, match="no checkpoint of decision 15, only of 10, 20, 22, 23"):
+        store.load(15)
+    (tmp_path / f"{module.PREFIX}000000000020" / "state.json").unlink()
+    with pytest.raises(CheckpointError, match="damaged"):
+        store.load(20)
+
+
 def test_the_same_step_can_be_saved_again(tmp_path: Path):
     store = CheckpointStore(tmp_path)
     save(store, 7)

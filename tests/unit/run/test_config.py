@@ -22,6 +22,7 @@ def test_defaults_are_valid_and_survive_yaml():
     [
         ({"frames": -5}, "frames is -5, expected at least 1"),
         ({"minutes": -1.0}, "minutes is -1.0, expected more than 0"),
+        ({"keep_checkpoints_every": 0}, "keep_checkpoints_every is 0, expected at least 1"),
         ({"seed": -1}, "seed is -1, expected at least 0"),
         ({"streams": ["proprio", "proprio"]}, "streams are proprio proprio, expected"),
         ({"streams": []}, "streams are none, expected"),
