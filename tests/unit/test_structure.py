@@ -11,9 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_wheel_holds_the_three_packages_and_their_data(tmp_path: Path):
+def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
     source = tmp_path / "source"
-    for name in ("robot_agent", "kernels", "sim"):
+    for name in ("robot_agent", "kernels", "sim", "ros_nodes"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -27,11 +27,13 @@ def test_the_wheel_holds_the_three_packages_and_their_data(tmp_path: Path):
         "robot_agent/report/anchors_dmc.csv",
         "robot_agent_kernels/mppi/plan.py",
         "robot_agent_sim/worlds.py",
+        "robot_agent_ros/py.typed",
     ):
         assert name in names
     assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
         "robot_agent",
         "robot_agent_kernels",
+        "robot_agent_ros",
         "robot_agent_sim",
     }
 
