@@ -73,6 +73,11 @@ def _damping(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value
     model.dof_damping[dofs] = value * before["dof_damping"][dofs]
 
 
+def _dry_friction(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    dofs = np.isin(model.dof_jntid, ids)
+    model.dof_frictionloss[dofs] = value * before["dof_frictionloss"][dofs]
+
+
 def _tilt(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
     angle = np.deg2rad(value)
     x, y, z = before["gravity"]
@@ -136,6 +141,9 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "stuck": Effect("1 for a joint that hardly moves", 0.0, ("dof_damping",), _stuck, "joint"),
     "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _damping, "joint"),
+    "dry_friction": Effect(
+        "factor on the dry friction of joints", 1.0, ("dof_frictionloss",), _dry_friction, "joint"
+    ),
     "tilt": Effect("degrees by which the ground rises towards x", 0.0, ("gravity",), _tilt),
     "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),
     "sensor_delay": Effect("s by which all that is observed is old", 0.0, (), lambda *_: None),

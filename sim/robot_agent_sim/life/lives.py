@@ -23,6 +23,26 @@ LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
             Chapter("so101/reach", 20_000, ranges=(Range("gain", 0.7, 1.2), Range("command_delay", 0.0, 0.06))),
         ),
     ),
+    "arm-randomised": (
+        "an SO-101 that reaches, another body in every episode: for an arm that nobody has measured",
+        (
+            Chapter(
+                "so101/reach",
+                20_000,
+                ranges=(
+                    Range("gain", 0.6, 1.4),
+                    Range("damping", 0.6, 1.6),
+                    Range("dry_friction", 0.0, 4.0),
+                    Range("payload", 0.0, 0.1, "gripper"),
+                    Range("command_delay", 0.0, 0.06),
+                    Range("camera_shift", -0.03, 0.03),
+                    Range("camera_roll", -5.0, 5.0),
+                    Range("light", 0.6, 1.4),
+                    Range("hue", -20.0, 20.0),
+                ),
+            ),
+        ),
+    ),
     "rover-seasons": (
         "a rover that looks for a marker in dusk, on ice, in new colours and in traffic",
         (

@@ -29,6 +29,7 @@ CHANGES = {
     "gain": Change("gain", 0.5, "elbow_flex"),
     "stuck": Change("stuck", 1.0, "wrist_roll"),
     "damping": Change("damping", 3.0, "wrist_roll"),
+    "dry_friction": Change("dry_friction", 3.0, "wrist_roll"),
     "tilt": Change("tilt", 10.0),
     "command_delay": Change("command_delay", 0.02, "elbow_flex"),
     "sensor_delay": Change("sensor_delay", 0.04),
@@ -47,6 +48,7 @@ WRITTEN = {
     "gain": {"actuator_gainprm", "actuator_biasprm", "actuator_forcerange"},
     "stuck": {"dof_damping"},
     "damping": {"dof_damping"},
+    "dry_friction": {"dof_frictionloss"},
     "tilt": {"opt.gravity"},
     "command_delay": {"actuator_delay"},
     "sensor_delay": set(),
@@ -226,6 +228,8 @@ def test_factors_and_sums_are_written_with_the_right_size() -> None:
         assert np.allclose(getattr(now.actuator("elbow_flex"), name), 0.5 * getattr(made.actuator("elbow_flex"), name))
     made, now = written(CHANGES["damping"])
     assert np.allclose(now.joint("wrist_roll").damping, 3 * made.joint("wrist_roll").damping)
+    made, now = written(CHANGES["dry_friction"])
+    assert np.allclose(now.joint("wrist_roll").frictionloss, 3 * made.joint("wrist_roll").frictionloss)
     made, now = written(CHANGES["command_delay"])
     assert np.allclose(now.actuator_delay, 0.02 * (np.arange(6) == now.actuator("elbow_flex").id))
 
@@ -453,13 +457,17 @@ def test_more_payload_makes_the_arm_sag_more() -> None:
     assert all(lower < higher - 0.002 for higher, lower in pairwise(heights)), heights
 
 
-def test_more_damping_and_more_mass_make_a_body_gather_speed_slower() -> None:
+def test_more_damping_friction_and_mass_make_a_body_gather_speed_slower() -> None:
     def turned(what: str, value: float, target: str) -> float:
         told = states(Drift(ReachEnv(**BLIND), [Change(what, value, target)]), np.ones((4, 6)))
         return float(told[-1][0] - told[0][0])
 
-    for what, target in (("damping", "shoulder_pan"), ("mass", "gripper")):
-        assert turned(what, 3.0, target) < 0.95 * turned(what, 1.0, target)
+    for what, more, target in (
+        ("damping", 3.0, "shoulder_pan"),
+        ("dry_friction", 20.0, "shoulder_pan"),
+        ("mass", 3.0, "gripper"),
+    ):
+        assert turned(what, more, target) < 0.95 * turned(what, 1.0, target)
 
 
 def test_on_ice_the_wheels_turn_and_the_rover_stays_behind() -> None:
