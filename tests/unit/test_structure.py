@@ -29,6 +29,7 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
         "robot_agent_sim/worlds.py",
         "robot_agent_ros/py.typed",
         "robot_agent_calibration/recording/recording.py",
+        "robot_agent_ros/graph.py",
     ):
         assert name in names
     assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
@@ -45,3 +46,4 @@ def test_no_folder_of_ours_shadows_another_package():
     assert not (ROOT / "kernels" / "__init__.py").exists()
     assert not (ROOT / "sim" / "__init__.py").exists()
     assert not (ROOT / "calibration" / "__init__.py").exists()
+    assert not (ROOT / "ros_nodes" / "__init__.py").exists()

@@ -1,0 +1,64 @@
+"""How an executable begins and ends: rclpy up, one sentence for an error, a clean end at SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import rclpy
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from robot_agent_ros.errors import NodeError
+
+
+def run_node(
+    make_node: Callable[[], Node],
+    argv: Sequence[str] | None = None,
+    make_executor: Callable[[], Executor] = SingleThreadedExecutor,
+    stop: Callable[[Node], None] | None = None,
+) -> int:
+    """Makes a node and spins it until SIGINT or SIGTERM.
+
+    Args:
+        make_node: is called after rclpy.init; a `NodeError` that it raises is told in one line.
+        argv: with ROS's own arguments; those of the process by default.
+        make_executor: that spins the node.
+        stop: is called with the node before it is destroyed, while it can still publish and call services.
+
+    Returns:
+        the exit status: 0 after a signal, 2 for an error that a person can mend.
+    """
+    # rclpy's own handlers would end DDS before `stop` could publish anything.
+    rclpy.init(args=None if argv is None else list(argv), signal_handler_options=SignalHandlerOptions.NO)
+    ended: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.append(number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    node: Node | None = None
+    try:
+        node = make_node()
+        executor = make_executor()
+        executor.add_node(node)
+        while not ended and rclpy.ok():
+            executor.spin_once(timeout_sec=0.1)
+        if stop is not None:
+            stop(node)
+        executor.shutdown()
+    except ExternalShutdownException:
+        pass
+    except NodeError as error:
+        print(f"robot-agent: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0
