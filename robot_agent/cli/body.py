@@ -33,4 +33,6 @@ def body_factory(config: RunConfig) -> MakeBody:
         streams=config.streams,
         camera_size=config.camera_size,
         action_repeat=config.action_repeat,
+        body=config.body,
+        randomise=config.randomise_body,
     )

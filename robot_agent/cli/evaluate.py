@@ -48,6 +48,9 @@ class EvaluateCommand:
     world: str | None = None
     """Another world of the same shape."""
 
+    body: Path | None = None
+    """A calibration.yaml: the arm is as it was measured there; the run's own if not given."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the mind lives."""
 
@@ -65,20 +68,28 @@ def run(argv: Sequence[str]) -> int:
     command = parse(argv)
     if command.episodes < 1:
         raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
-    if command.learn and command.world:
-        raise RobotAgentError(
-            "--learn goes on with the life of the run, in its own world: leave --world or --learn out"
-        )
+    for flag, other in (("--world", command.world), ("--body", command.body)):
+        if command.learn and other:
+            raise RobotAgentError(
+                f"--learn goes on with the life of the run, in its own world: leave {flag} or --learn out"
+            )
     folder = RunFolder.open(command.run)
     config = load_config(folder)
     if command.world:
         config = replace(config, world=command.world)
+    if command.body:
+        config = replace(config, body=str(command.body), randomise_body=False)
     returns = _learn_on(command, config) if command.learn else None
     record = evaluate_run(folder, config, command, returns)
-    print(f"return {spoken(record['returns'])} ({folder.evaluation(command.world)})")
+    print(f"return {spoken(record['returns'])} ({folder.evaluation(elsewhere(command))})")
     if record["successes"]:
         print(f"success in {spoken_rate(record['successes'])}")
     return 0
+
+
+def elsewhere(command: EvaluateCommand) -> str | None:
+    """What an evaluation that is not of the run's own world and body is called."""
+    return "-".join(filter(None, (command.world, command.body and command.body.stem))) or None
 
 
 def _learn_on(command: EvaluateCommand, config: RunConfig) -> list[float]:
@@ -112,10 +123,10 @@ def evaluate_run(
     successes = result.successes if learned is None else []  # of the episodes that were learned from, nobody kept them
     video = None
     if len(result.video):
-        video = folder.videos / f"{folder.evaluation(command.world).stem}.mp4"
+        video = folder.videos / f"{folder.evaluation(elsewhere(command)).stem}.mp4"
         seconds = agent.spec.control_dt
         write_video(video, result.video, fps=max(1, round(1 / seconds)))
-    if result.imagination is not None and not command.world:
+    if result.imagination is not None and not elsewhere(command):
         np.savez_compressed(folder.path / "imagination.npz", **vars(result.imagination))
     record = {
         "world": config.world,
@@ -135,5 +146,5 @@ def evaluate_run(
         "retrieval": result.retrieval,
         "video": str(video.relative_to(folder.path)) if video else None,
     }
-    folder.write_evaluation(record, command.world)
+    folder.write_evaluation(record, elsewhere(command))
     return record

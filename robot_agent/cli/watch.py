@@ -51,6 +51,9 @@ class WatchCommand:
     policy: str = RANDOM
     """Who acts: `random`, or the folder of a run, whose agent acts without exploring."""
 
+    body: Path | None = None
+    """A calibration.yaml: the arm is as it was measured there; the run's own if not given."""
+
     out: Path | None = None
     """Write an mp4 here, as fast as it can be made, and open no page."""
 
@@ -117,6 +120,8 @@ def _config(command: WatchCommand) -> RunConfig:
         if not folder.exists():
             raise RobotAgentError(f"--policy is {command.policy}, expected {RANDOM} or the folder of a run")
         config = load_config(RunFolder.open(folder))
+    if command.body:
+        config = replace(config, body=str(command.body))
     return replace(config, world=command.world) if command.world else config
 
 

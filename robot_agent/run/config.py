@@ -26,6 +26,8 @@ class RunConfig:
         deterministic: learn between decisions in the same thread, so that the same run gives the same weights.
         action_repeat: frames that one decision lasts; the world's own default if not given.
         camera_size: height and width of the camera in pixels.
+        body: a calibration.yaml: the arm is as it was measured there.
+        randomise_body: draw the arm anew for each episode, within what the calibration leaves open.
         checkpoint_minutes: between two checkpoints; one more is written at the end, and the last three are kept.
         keep_checkpoints_every: frames between two checkpoints that are kept for good, such as 10,000.
         agent: sizes of the modules and the search at each decision.
@@ -42,6 +44,8 @@ class RunConfig:
     deterministic: bool = False
     action_repeat: int | None = None
     camera_size: tuple[int, int] = (64, 64)
+    body: str | None = None
+    randomise_body: bool = False
     checkpoint_minutes: float = 5.0
     keep_checkpoints_every: int | None = None
     agent: AgentConfig = field(default_factory=AgentConfig)
@@ -176,7 +180,7 @@ def _converted(value: Any, current: Any, hint: Any, path: str) -> Any:
             raise RunError(
                 f"{path} in the configuration is {wrong[0]!r}, expected one of {', '.join(map(str, choices))}"
             )
-    expected = type(current) if current is not None else (int, float)
+    expected = type(current) if current is not None else str if str in get_args(hint) else (int, float)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(value, bool) != (expected is bool) or not isinstance(value, expected):

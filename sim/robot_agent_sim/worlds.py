@@ -7,10 +7,12 @@ import importlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 
+from robot_agent_sim.calibration.body import read_body
 from robot_agent_sim.cameras.platform import requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
 from robot_agent_sim.life.lives import LIVES
@@ -88,6 +90,8 @@ def make(
     action_repeat: int | None = None,
     seed: int | None = None,
     camera_backend: str | None = None,
+    body: Path | str | None = None,
+    randomise: bool = False,
 ) -> gymnasium.Env[Any, Any]:
     """Builds a world.
 
@@ -108,15 +112,24 @@ def make(
         seed: of the sequence of episodes that resets without a seed give.
         camera_backend: `auto` (GL, and ray casting where there is no GL), `gl` or `raycast`, for MuJoCo worlds
             that are rendered here; default from the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
+        body: a `calibration.yaml`: an arm of `so101/` is as it was measured there.
+        randomise: and anew at each reset within what the calibration leaves open.
 
     Raises:
         UnknownWorldError: no such world.
+        CalibrationFileError: the calibration cannot be read, or is not of this body.
         ValueError: the world cannot offer a stream, its action space is not a finite `Box`, or a bad argument.
     """
     _check_arguments(streams, camera_size, action_repeat)
     backend = requested_backend(camera_backend)
     suite, _, name = world.partition("/")
-    if world in OWN_WORLDS:
+    if randomise and body is None:
+        raise ValueError("randomise draws from what a calibration leaves open: give the body too")
+    if body is not None and not (world in OWN_WORLDS and suite == "so101"):
+        raise ValueError(f"{world} cannot have a calibrated body: leave it out, or choose a world of so101/")
+    if body is not None:
+        env = _make_calibrated(body, randomise, seed or 0, world, streams, camera_size, action_repeat, backend)
+    elif world in OWN_WORLDS:
         env = _make_own(world, streams, camera_size, action_repeat, backend)
     elif world in SHARED_WORLDS:
         env = _make_solo(world, streams, camera_size, action_repeat or 1, backend)
@@ -166,12 +179,30 @@ def register() -> None:
 
 
 def _make_own(
-    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None, backend: str
+    world: str,
+    streams: Sequence[str],
+    camera_size: tuple[int, int],
+    action_repeat: int | None,
+    backend: str,
+    **options: Any,
 ) -> gymnasium.Env[Any, Any]:
     build = _imported(OWN_WORLDS[world][0])
-    env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend)
+    env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend, **options)
     repeat = action_repeat or (2 if world.startswith("so101/") else 1)
     return env if repeat == 1 else ActionRepeat(env, repeat)
+
+
+def _make_calibrated(body: Path | str, randomise: bool, seed: int, world: str, *view: Any) -> gymnasium.Env[Any, Any]:
+    from robot_agent_sim.drift.calibrated import earliest, uncertainty
+    from robot_agent_sim.drift.drift import Drift
+
+    measured = read_body(body)
+    if not randomise:
+        return _make_own(world, *view, body=measured)
+    env: gymnasium.Env[Any, Any] = Drift(
+        _make_own(world, *view, body=earliest(measured)), ranges=uncertainty(measured), seed=seed
+    )
+    return env
 
 
 def _make_solo(

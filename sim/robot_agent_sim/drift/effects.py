@@ -68,14 +68,12 @@ def _stuck(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: 
     model.dof_damping[dofs] = before["dof_damping"][dofs] + 1e3 * value
 
 
-def _damping(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    dofs = np.isin(model.dof_jntid, ids)
-    model.dof_damping[dofs] = value * before["dof_damping"][dofs]
+def _of_joints(field: str) -> Callable[[mujoco.MjModel, Saved, NDArray[np.int64], float], None]:
+    def write(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+        dofs = np.isin(model.dof_jntid, ids)
+        getattr(model, field)[dofs] = value * before[field][dofs]
 
-
-def _dry_friction(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
-    dofs = np.isin(model.dof_jntid, ids)
-    model.dof_frictionloss[dofs] = value * before["dof_frictionloss"][dofs]
+    return write
 
 
 def _tilt(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
@@ -140,9 +138,12 @@ EFFECTS: Mapping[str, Effect] = {
         "actuator",
     ),
     "stuck": Effect("1 for a joint that hardly moves", 0.0, ("dof_damping",), _stuck, "joint"),
-    "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _damping, "joint"),
+    "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _of_joints("dof_damping"), "joint"),
     "dry_friction": Effect(
-        "factor on the dry friction of joints", 1.0, ("dof_frictionloss",), _dry_friction, "joint"
+        "factor on the dry friction of joints", 1.0, ("dof_frictionloss",), _of_joints("dof_frictionloss"), "joint",
+    ),
+    "armature": Effect(
+        "factor on the inertia of rotors", 1.0, ("dof_armature",), _of_joints("dof_armature"), "joint", constants=True,
     ),
     "tilt": Effect("degrees by which the ground rises towards x", 0.0, ("gravity",), _tilt),
     "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import tau
 from pathlib import Path
@@ -46,6 +47,8 @@ class Servo:
     """rad of free play between gears and joint, all of it; costs one more degree of freedom a joint."""
     delay: float = 0.0
     """s from a command to the motor, up to 0.064."""
+    encoder_offset: float = 0.0
+    """rad that the encoder reads where the joint is at 0; commands are in what it reads."""
 
     def __post_init__(self) -> None:
         for name in ("stall_torque", "no_load_speed", "stiffness", "rotor_inertia"):
@@ -54,6 +57,8 @@ class Servo:
         for name in ("friction", "encoder_steps", "backlash"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} of a servo is {getattr(self, name)}, expected at least 0")
+        if not abs(self.encoder_offset) < tau / 2:
+            raise ValueError(f"encoder_offset of a servo is {self.encoder_offset}, expected less than half a turn")
         if not 0 <= self.delay <= 0.064:
             raise ValueError(f"delay of a servo is {self.delay}, expected 0 to 0.064 s")
 
@@ -63,12 +68,12 @@ class Servo:
         return tau / self.encoder_steps if self.encoder_steps else 0.0
 
 
-def arm_spec(servo: Servo | None = None) -> mujoco.MjSpec:
-    """The arm on a table, to which a task adds what it needs."""
-    servo = servo or Servo()
+def arm_spec(servo: Servo | Mapping[str, Servo] | None = None) -> mujoco.MjSpec:
+    """The arm on a table, to which a task adds what it needs; all servos alike, or one for each joint by its name."""
+    servos = servo if isinstance(servo, Mapping) else dict.fromkeys(JOINTS, servo or Servo())
     spec = mujoco.MjSpec.from_file(str(_XML))
     for name in JOINTS:
-        joint = spec.joint(name)
+        joint, servo = spec.joint(name), servos[name]
         joint.damping[0] = servo.stall_torque / servo.no_load_speed
         joint.frictionloss = servo.friction
         joint.armature = servo.rotor_inertia

@@ -9,9 +9,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from robot_agent_sim.calibration.body import BodyParameters
 from robot_agent_sim.mujoco_env import MujocoEnv, Observation, View, with_cameras
 from robot_agent_sim.scenery import add_distractors
 from robot_agent_sim.so101.arm import HOME, JOINTS, Servo, add_cube, add_marker, arm_spec
+from robot_agent_sim.so101.calibrated import calibrated_spec, servos_of
 
 Reward = Literal["dense", "sparse"]
 CONTROL_DT = 0.02
@@ -38,6 +40,7 @@ class ArmEnv(MujocoEnv):
         reward: `dense` grows from 0 far away to 1 at the goal, half of it for being within the tolerance; `sparse` is
             1 within it, else 0.
         servo: of all joints.
+        body: a calibrated arm, instead.
         goals: observe `achieved_goal` and `desired_goal`; without, only cameras tell where the goal is.
         control_dt: s between two actions; 0.02 by default, 1/30 is usual on hardware.
         episode_steps: control steps of an episode.
@@ -53,6 +56,7 @@ class ArmEnv(MujocoEnv):
         self,
         reward: Reward = "dense",
         servo: Servo | None = None,
+        body: BodyParameters | None = None,
         goals: bool = True,
         control_dt: float = CONTROL_DT,
         episode_steps: int = 150,
@@ -60,12 +64,16 @@ class ArmEnv(MujocoEnv):
     ) -> None:
         if reward not in ("dense", "sparse"):
             raise ValueError(f"reward is {reward!r}, expected dense or sparse")
-        servo = servo or Servo()
+        if servo is not None and body is not None:
+            raise ValueError("both a servo and a calibrated body are given: leave one of them out")
+        servos = servos_of(body) if body else dict.fromkeys(JOINTS, servo or Servo())
         self.reward = reward
         self.goal_dim = 3 if goals else 0
-        self._encoder_step = servo.encoder_step
+        self._encoder_step = servos[JOINTS[0]].encoder_step
+        offsets = np.array([servos[name].encoder_offset for name in JOINTS])
+        self._encoder_offset = offsets if offsets.any() else None
         self._largest_change = FASTEST_COMMAND * control_dt
-        spec = arm_spec(servo)
+        spec = calibrated_spec(body) if body else arm_spec(servos)
         self._furnish(spec)
         model = spec.compile()
         self._joint_at = np.array([model.joint(name).qposadr[0] for name in JOINTS])
@@ -101,6 +109,8 @@ class ArmEnv(MujocoEnv):
     def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the encoders read (..., 6), rad."""
         position = qpos[..., self._joint_at]
+        if self._encoder_offset is not None:
+            position = position + self._encoder_offset
         if self._encoder_step:
             position = np.rint(position / self._encoder_step) * self._encoder_step
         return position
@@ -110,6 +120,8 @@ class ArmEnv(MujocoEnv):
     ) -> NDArray[np.float32]:
         """`proprio` (..., 18) from two readings a control step apart."""
         velocity = (reading - before) / (self.physics_steps * self.model.opt.timestep)
+        if self._encoder_offset is not None:  # what is commanded is told as the encoder would read it
+            control = control + self._encoder_offset
         return np.concatenate((reading, velocity, control), axis=-1, dtype=np.float32)
 
     def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> NDArray[Any]:

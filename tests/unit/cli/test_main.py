@@ -160,8 +160,17 @@ def test_a_report_without_a_run_and_learning_in_another_world_are_one_sentence(
     assert "report needs the folder of a run" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), "--learn", "--world", "dmc/walker-walk"]) == 2
     assert "leave --world or --learn out" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--learn", "--body", "calibration.yaml"]) == 2
+    assert "leave --body or --learn out" in capsys.readouterr().err
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("robot-agent 0.")
+
+
+def test_a_calibration_that_is_not_there_is_named(tmp_path, capsys):
+    arguments = ["--world", "so101/reach", "--out", str(tmp_path / "run"), "--body", str(tmp_path / "missing.yaml")]
+    assert main(["train", *arguments]) == 2
+    assert "missing.yaml" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -15,6 +15,8 @@ def test_defaults_are_valid_and_survive_yaml():
         config = default_config(streams)
         validate(config)
         assert from_tree(RunConfig(), to_tree(config)) == config
+    calibrated = RunConfig(body="calibration.yaml", randomise_body=True)
+    assert from_tree(RunConfig(), to_tree(calibrated)) == calibrated
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,8 @@ def test_values_with_which_a_run_cannot_go_on_are_refused(tree: dict, sentence: 
         ({"device": "gpu"}, "device in the configuration is 'gpu', expected one of auto, cpu, cuda"),
         ({"streams": ["lidar"]}, "streams in the configuration is 'lidar', expected one of proprio, camera"),
         ({"agent": {"mind": {"encoder": {"latent": "fsqq"}}}}, "latent in the configuration is 'fsqq'"),
+        ({"body": 3}, "body in the configuration is 3, expected"),
+        ({"minutes": "3"}, "minutes in the configuration is '3', expected"),
         ({"online": 3}, "^online is 3, expected a mapping"),
     ],
 )
