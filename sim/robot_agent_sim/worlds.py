@@ -32,6 +32,10 @@ _DISCRETE_ENTRY_POINTS = (
 
 
 OWN_WORLDS = {
+    "servo-arm/reach": (
+        "robot_agent_sim.servo_arm.reach:ServoArmReachEnv",
+        "three servos whose tip shall reach a ball",
+    ),
     "so101/reach": ("robot_agent_sim.so101.tasks:ReachEnv", "an SO-101 arm whose tip shall reach a marker"),
     "so101/reach-by-sight": (
         "robot_agent_sim.so101.tasks:ReachBySightEnv",

@@ -20,6 +20,7 @@ from robot_agent_sim.life.lives import LIVES
 from robot_agent_sim.mujoco_env import MujocoEnv
 from robot_agent_sim.rover.rover import FASTEST_WHEEL, WHEEL_RADIUS
 from robot_agent_sim.rover.tasks import RoverGoalEnv
+from robot_agent_sim.servo_arm import reach
 from robot_agent_sim.so101.arm import JOINTS, Servo
 from robot_agent_sim.so101.tasks import CONTROL_DT, FASTEST_COMMAND, LiftCubeEnv, PushCubeEnv, ReachEnv
 from robot_agent_sim.worlds import OWN_WORLDS, SHARED_WORLDS
@@ -113,7 +114,11 @@ def test_numbers_about_actions_rewards_and_servos_are_those_of_the_code():
     assert ", ".join(JOINTS[:-1]) + " and " + JOINTS[-1] in TEXT
     assert f"by up to {FASTEST_COMMAND * CONTROL_DT:g} rad a frame ({FASTEST_COMMAND:g} rad/s)" in TEXT
     assert f"1 being {FASTEST_WHEEL:g} rad/s, or {FASTEST_WHEEL * WHEEL_RADIUS:g} m/s" in TEXT
-    assert ReachEnv.scale == PushCubeEnv.scale
+    assert (
+        f"by up to {reach.FASTEST_COMMAND * reach.CONTROL_DT:g} rad a frame ({reach.FASTEST_COMMAND:g} rad/s)" in TEXT
+    )
+    assert f"of {', '.join(reach.JOINTS[:-1])} and {reach.JOINTS[-1]};" in TEXT
+    assert ReachEnv.scale == PushCubeEnv.scale == reach.ServoArmReachEnv.scale
     assert f"s is {ReachEnv.scale:g} (reach and push), {LiftCubeEnv.scale:g} (lift) or {RoverGoalEnv.scale:g}" in TEXT
     assert f"Touching another rover costs {RoverGoalEnv.collision_cost:g} a frame" in TEXT
     assert f"Stall torque ({servo.stall_torque:g} N·m), speed without load ({servo.no_load_speed:g} rad/s)" in TEXT
@@ -138,7 +143,7 @@ def test_the_table_of_effects_is_that_of_the_code():
 
 
 def test_limits_of_changes_are_those_of_the_code():
-    most = {"so101/reach": 5, "rover/goal": 4, "arena/pursuit": 0}
+    most = {"servo-arm/reach": 5, "so101/reach": 5, "rover/goal": 4, "arena/pursuit": 0}
     assert "Arm worlds have 5 distractors to show, rover worlds 4, arenas none" in TEXT
     for world, count in most.items():
         env = robot_agent_sim.make(world)
@@ -146,13 +151,16 @@ def test_limits_of_changes_are_those_of_the_code():
         with pytest.raises(ValueError, match=f"more than the {count} that this world has"):
             Drift(env, [Change("distractors", count + 1)])
     longest = {}
-    for world in ("so101/reach", "rover/goal"):
+    for world in ("servo-arm/reach", "so101/reach", "rover/goal"):
         model = as_registered(world).model
         longest[world] = float(model.actuator_history[0, 0] * model.opt.timestep)
         Drift(robot_agent_sim.make(world), [Change("command_delay", longest[world])])
         with pytest.raises(ValueError, match="longer than this world remembers"):
             Drift(robot_agent_sim.make(world), [Change("command_delay", longest[world] + 0.002)])
-    assert "remembered: {:g} s for arms, {:g} s for rovers".format(*longest.values()) in TEXT
+    assert (
+        "remembered: {:g} s for the servo arm, {:g} s for the SO-101, {:g} s for rovers".format(*longest.values())
+        in TEXT
+    )
     with pytest.raises(ValueError, match="no opponent"):
         Drift(robot_agent_sim.make("rover/goal"), [Change("opponent", 1)])
 
