@@ -67,6 +67,11 @@ def add_rover(spec: mujoco.MjSpec, name: str, colour: tuple[float, float, float]
     spec.body(f"{name}/chassis").add_freejoint(name=f"{name}/free")
 
 
+def wheel_speeds(forward: float, turn: float) -> NDArray[np.float64]:
+    """Speeds of the left and the right wheel (rad/s) that drive `forward` (m/s) and `turn` to the left (rad/s)."""
+    return np.array([forward - turn * TRACK / 2, forward + turn * TRACK / 2]) / WHEEL_RADIUS
+
+
 class Rover:
     """A rover of a compiled model.
 

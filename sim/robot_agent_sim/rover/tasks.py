@@ -19,6 +19,7 @@ from robot_agent_sim.rover.rover import (
     add_rover,
     apart,
     arena_spec,
+    wheel_speeds,
 )
 from robot_agent_sim.scenery import add_distractors
 
@@ -96,6 +97,18 @@ class RoverGoalEnv(MujocoEnv):
         self._rng = rng
         for index in range(len(self.others)):
             self._waypoints[index] = self._somewhere()
+
+    def new_goal(self, rng: np.random.Generator) -> None:
+        """Puts the marker elsewhere, at least 0.6 m away; the rovers stay as they are."""
+        while True:
+            self.marker = rng.uniform(-HALF_SIZE + 0.25, HALF_SIZE - 0.25, 2)
+            if self.distance() >= 0.6:
+                break
+        self.data.mocap_pos[0] = (*self.marker, 0)
+
+    def wheel_speeds(self, forward: float, turn: float) -> NDArray[np.float64]:
+        """See `rover.wheel_speeds`."""
+        return wheel_speeds(forward, turn)
 
     def _act(self, action: NDArray[np.float32]) -> None:
         self.rover.drive(self.data, action)

@@ -164,6 +164,12 @@ class ArmEnv(MujocoEnv):
         data.mocap_pos[0] = self.goal
         self._reading = self._last_reading = self.reading(data.qpos)
 
+    def new_goal(self, rng: np.random.Generator) -> None:
+        """Draws another goal and places what the task is about; the arm stays as it is."""
+        self._place(rng)
+        self.data.mocap_pos[0] = self.goal
+        mujoco.mj_kinematics(self.model, self.data)
+
     def _act(self, action: NDArray[np.float32]) -> None:
         self._last_reading = self._reading
         self.data.ctrl[:] = self.commanded(self.data.ctrl, action)
