@@ -185,9 +185,11 @@ class ProcessLearnerService:
     Args:
         job: what to learn.
         largest_lag: updates that learning may fall behind before `advance` waits; keeps the update-to-data ratio true.
+            A body that cannot wait takes a huge number.
+        niceness: how far learning stands back where it shares a core with acting, 0 to 19.
     """
 
-    def __init__(self, job: LearnerJob, largest_lag: int = 50) -> None:
+    def __init__(self, job: LearnerJob, largest_lag: int = 50, niceness: int = 0) -> None:
         self.largest_lag = largest_lag
         self.updates = 0
         self.skipped_updates = 0
@@ -199,11 +201,19 @@ class ProcessLearnerService:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(job, theirs, largest_lag), name="learner", daemon=True)
         self._process.start()
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
         theirs.close()
         # Else an interpreter that ends with the service open waits for a process that waits for it.
         atexit.register(self._pipe.close)
         self._wait_for_reply()  # ready
         self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
+
+    @property
+    def pid(self) -> int:
+        """Of the learner's process."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         self._send(("decisions", decisions))

@@ -1,0 +1,185 @@
+"""A run that learns: what a life in a simulator and a robot's have in common, all but the body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_agent.agent import Agent
+from robot_agent.device import prepare_device
+from robot_agent.drivers.driver import EpisodeSummary
+from robot_agent.errors import CheckpointError
+from robot_agent.learning.checkpoint import CheckpointStore
+from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
+from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.memory.schema import row_dtype
+from robot_agent.run.config import RunConfig, to_tree, validate
+from robot_agent.run.folder import RunFolder
+from robot_agent.run.load import check_body
+from robot_agent.run.metrics import MetricsWriter
+from robot_agent.types import BodySpec, Transition
+
+MakeRewardFunction = Callable[[], RewardFunction | None]
+
+
+class LearningRun:
+    """An agent, its replay, its learner and their checkpoints; owns the run folder while it lasts.
+
+    Args:
+        path: of the run folder.
+        config: of the run.
+        spec: shapes of the body.
+        make_reward_function: builds a goal world's `compute_reward` in the learner's process; picklable. None switches
+            hindsight off.
+        resume: go on with the run that the folder holds.
+        keep_config: write the configuration of a resumed run into its folder, for the next time.
+        start_learner: how learning runs beside acting; by default as the configuration says.
+
+    Raises:
+        RunError: the folder holds a run and `resume` is False, or holds none and it is True; a value of the
+            configuration is out of bounds; another process writes into the folder.
+        CheckpointError: no checkpoint can be used, or it is of another body.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: RunConfig,
+        spec: BodySpec,
+        make_reward_function: MakeRewardFunction | None = None,
+        resume: bool = False,
+        keep_config: bool = True,
+        start_learner: Callable[[LearnerJob], LearnerService] | None = None,
+    ) -> None:
+        validate(config)
+        self.config = config
+        self.spec = spec
+        self.device = prepare_device(config.device)
+        self.resumed = resume
+        self.folder = RunFolder.open(path) if resume else RunFolder.create(path)
+        self.lock = self.folder.lock()
+        before = Replay(self.folder.replay) if resume else None
+        self.decisions = before.decisions if before else 0
+        self.episodes = before.next_episode if before else 0
+        self.quarantined_before = before.quarantined if before else 0
+        self.seconds_before = self._seconds_so_far() if resume else 0.0
+        if before is not None:
+            try:
+                self._check_goes_on(before)
+            except BaseException:
+                self.lock.close()
+                raise
+        if keep_config or not resume:
+            self.folder.write_config(to_tree(config) | {"device": self.device})
+        self.returns: list[float] = []
+        self.agent = Agent(spec, config.agent, config.seed, self.device)
+        self.replay = ReplayWriter(self.folder.replay, spec, config.replay)
+        self.metrics = MetricsWriter(self.folder)
+        self.learner = self._start_learner(make_reward_function, start_learner)
+        self.started = self.last_checkpoint = time.perf_counter()
+        self.decisions_at_start = self.decisions
+
+    @property
+    def frames(self) -> int:
+        """Simulator control frames lived, action repeat included."""
+        return self.decisions * self.spec.frames_per_step
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of the whole run, earlier parts included."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """Whether the last one is `checkpoint_minutes` ago, or one of now shall be kept for good."""
+        late = time.perf_counter() - self.last_checkpoint > self.config.checkpoint_minutes * 60
+        return late or self._is_worth_keeping()
+
+    def _is_worth_keeping(self) -> bool:
+        every = self.keep_checkpoints_every
+        return every > 0 and self.decisions > self.decisions_at_start and self.decisions % every == 0
+
+    @property
+    def keep_checkpoints_every(self) -> int:
+        """Decisions between two checkpoints that are kept for good; 0 for none."""
+        frames = self.config.keep_checkpoints_every
+        return max(1, round(frames / self.spec.frames_per_step)) if frames else 0
+
+    def keep(self, transition: Transition, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Appends to replay and tells the learner; waits as `LearnerService.advance` does."""
+        self.replay.append(transition)
+        self.decisions += 1
+        self.learner.advance(self.decisions, hurry=hurry)
+
+    def end_episode(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+        """Writes a line of metrics about an episode, and what the learner has to tell."""
+        self.episodes += 1
+        self.returns.append(summary.episode_return)
+        self.metrics.episode(
+            {
+                "frames": self.frames,
+                "episode": summary.episode,
+                "episode_return": summary.episode_return,
+                "episode_length": summary.length,
+                "seconds": round(self.seconds, 3),
+                "updates": self.learner.updates,
+                "skipped_updates": self.learner.skipped_updates,
+                "plan_ms_p50": float(np.percentile(summary.decision_ms, 50)),
+                "plan_ms_p99": float(np.percentile(summary.decision_ms, 99)),
+                "quarantined": self.quarantined_before + self.replay.quarantined,
+                **gauges,
+            }
+        )
+        for record in self.learner.drain_metrics():
+            self.metrics.updates({**record, "seconds": round(self.seconds, 3), "frames": self.frames})
+
+    def checkpoint(self) -> Path:
+        """Writes a checkpoint now."""
+        self.last_checkpoint = time.perf_counter()
+        counters = {"frames": self.frames, "episodes": self.episodes, "seconds": round(self.seconds, 3)}
+        return self.learner.checkpoint(self.decisions, {**counters, "config": to_tree(self.config)})
+
+    def close(self) -> None:
+        """Ends the learner and closes all files."""
+        with ExitStack() as last_to_first:  # each is closed whatever the others raise
+            for part in (self.lock, self.metrics, self.replay, self.learner):
+                last_to_first.callback(part.close)
+
+    def _check_goes_on(self, before: Replay) -> None:
+        """Before anything is opened for writing."""
+        store = CheckpointStore(self.folder.checkpoints)
+        if not store.empty:
+            check_body(store.load_latest(), self.spec)
+        if any(segment.dtype != row_dtype(self.spec) for segment in before.segments.values()):
+            raise CheckpointError(
+                f"{self.folder.path} was lived in a body of another shape: resume with the body it began with"
+            )
+
+    def _start_learner(
+        self, make_reward_function: MakeRewardFunction | None, start: Callable[[LearnerJob], LearnerService] | None
+    ) -> LearnerService:
+        job = LearnerJob(
+            spec=self.spec,
+            mind=self.config.agent.mind,
+            online=self.config.online,
+            seed=self.config.seed,
+            run_folder=self.folder.path,
+            weights_path=self.folder.path / "weights.shared",
+            make_reward_function=make_reward_function if self.spec.goal_dim else None,
+            resume=self.resumed,
+            device=self.device,
+            keep_checkpoints_every=self.keep_checkpoints_every,
+        )
+        if start is not None:
+            return start(job)
+        return InlineLearnerService(job) if self.config.deterministic else ProcessLearnerService(job)
+
+    def _seconds_so_far(self) -> float:
+        records = [*self.folder.read_metrics()[-1:], self.folder.read_summary()]
+        return max(float(record.get("seconds", 0.0)) for record in records)
