@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TypeVar
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
@@ -14,12 +15,14 @@ from rclpy.signals import SignalHandlerOptions
 
 from robot_agent_ros.errors import NodeError
 
+N = TypeVar("N", bound=Node)
+
 
 def run_node(
-    make_node: Callable[[], Node],
+    make_node: Callable[[], N],
     argv: Sequence[str] | None = None,
     make_executor: Callable[[], Executor] = SingleThreadedExecutor,
-    stop: Callable[[Node], None] | None = None,
+    stop: Callable[[N], None] | None = None,
 ) -> int:
     """Makes a node and spins it until SIGINT or SIGTERM.
 
@@ -40,7 +43,7 @@ def run_node(
         ended.append(number)
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    node: Node | None = None
+    node: N | None = None
     try:
         node = make_node()
         executor = make_executor()

@@ -35,7 +35,7 @@ def test_a_value_is_within_bounds_or_refused_with_the_sentence(value: object):
     if is_number and 1 <= value <= 200:
         assert checked(ArmConfig, "rate", value) == float(value)
     else:
-        with pytest.raises(ParameterError, match="expected .*: Decisions a second"):
+        with pytest.raises(ParameterError, match=r"expected .*: Decisions a second"):
             checked(ArmConfig, "rate", value)
 
 

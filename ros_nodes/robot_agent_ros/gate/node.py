@@ -1,0 +1,273 @@
+"""The gate as a process: `ros2 run robot_agent gate`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from robot_agent_ros.diagnostics import Diagnostics, Level, Report, status_message
+from robot_agent_ros.durations import Durations, Rate
+from robot_agent_ros.endpoints import publisher, service, subscription
+from robot_agent_ros.errors import ParameterError
+from robot_agent_ros.executable import run_node
+from robot_agent_ros.gate.brake import State
+from robot_agent_ros.gate.config import AXES, GateConfig
+from robot_agent_ros.gate.gate import Command, Gate, Now, Status
+from robot_agent_ros.gate.polling import Polled, waiting
+from robot_agent_ros.graph import (
+    COMMAND,
+    ENABLE,
+    GATE,
+    GATE_STATUS,
+    JOINT_STATES,
+    POSITIONS,
+    RESET,
+    STOP,
+    TRAJECTORY,
+    TWIST,
+    TWIST_COMMAND,
+)
+from robot_agent_ros.live_parameters import LiveParameters
+
+STATUS_PERIOD = 0.1
+"""Seconds between two messages that say the same."""
+_AT_ONCE = 0.001
+"""Seconds in which all clocks are read, if the process is not interrupted."""
+_READINGS = 5
+"""Tries to do so."""
+_ENDING = 5.0
+"""Seconds that braking may take when the process ends."""
+_LEVELS = {
+    Status.FOLLOWING: Level.OK,
+    Status.HOLDING: Level.OK,
+    Status.WAITING_FOR_JOINTS: Level.WARN,
+    Status.WAITING_FOR_REST: Level.WARN,
+    Status.NOT_ENABLED: Level.WARN,
+    Status.CLOCK_JUMPED: Level.WARN,
+}
+
+
+class GateNode(Node):
+    """A thread of its own reads messages, and sends what the gate says to them, `rate` times a second.
+
+    Services and diagnostics are the executor's; the two meet under one lock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(GATE.name)
+        self.config = LiveParameters(self, GateConfig).config
+        prepare_process(self.config.core)
+        self.gate = Gate(self.config)
+        self._lock = threading.Lock()
+        self._ends = threading.Event()
+        self._told: tuple[float, Status | None] = (0.0, None)
+        self._last_refusal = ""
+        self._rate, self._work, self._age, self._stops = Rate(), Durations(), Durations(), Durations()
+        row = {"joint_trajectory": TRAJECTORY, "twist": TWIST}.get(self.config.output, POSITIONS)
+        self._output = publisher(self, row)
+        self._status = publisher(self, GATE_STATUS)
+        self._inputs = [
+            (subscription(self, row, take, Polled()), take)
+            for row, take in (
+                ((TWIST_COMMAND, self._on_twist),)
+                if self.config.output == "twist"
+                else ((JOINT_STATES, self._on_joint_states), (COMMAND, self._on_trajectory))
+            )
+        ]
+        service(self, STOP, self._on_stop)
+        service(self, RESET, self._on_reset)
+        service(self, ENABLE, self._on_enable)
+        Diagnostics(self, self._report)
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Brakes, and goes on sending until the output rests."""
+        until = time.monotonic() + _ENDING
+        with self._lock:
+            self.gate.stop()
+        while not self.gate.rests and time.monotonic() < until:
+            time.sleep(1 / self.config.rate)
+        time.sleep(2 / self.config.rate)
+        self._ends.set()
+        self._thread.join()
+        gc.unfreeze()
+
+    def now(self) -> Now:
+        """The moment on the gate's clocks, which must be read without a pause between them to be the same moment."""
+        for _ in range(_READINGS):
+            began = time.monotonic()
+            now = Now(began, self.get_clock().now().nanoseconds, time.time_ns())
+            if time.monotonic() - began < _AT_ONCE:
+                break
+        return now
+
+    # ---- what goes out ----
+
+    def _run(self) -> None:
+        period = 1 / self.config.rate
+        due = time.monotonic()
+        while not self._ends.is_set():
+            began = time.monotonic()
+            with self._lock:
+                for inbox, take in self._inputs:
+                    for message, info in waiting(inbox):
+                        take(message, info)
+                self._send()
+            now = time.monotonic()
+            self._rate.tick(began)
+            self._work.add(now - began)
+            due = max(due + period, now)  # what was late is not caught up with
+            time.sleep(due - now)
+
+    def _send(self) -> None:
+        now = self.now()
+        states = self.gate.step(now)
+        if states is not None:
+            self._output.publish(self._message(states, now))
+        told_at, told = self._told
+        if self.gate.status is not told or now.steady - told_at >= STATUS_PERIOD:
+            self._told = (now.steady, self.gate.status)
+            self._status.publish(self._status_message())
+
+    def _message(self, states: Sequence[State], now: Now) -> Any:
+        if self.config.output == "forward_position":
+            return Float64MultiArray(data=[state.position for state in states])
+        if self.config.output == "forward_velocity":
+            return Float64MultiArray(data=[state.velocity for state in states])
+        if self.config.output == "joint_trajectory":
+            point = JointTrajectoryPoint(
+                positions=[state.position for state in states], velocities=[state.velocity for state in states]
+            )
+            point.time_from_start.nanosec = round(1e9 / self.config.rate)
+            return JointTrajectory(joint_names=self.config.joints, points=[point])  # no stamp: begin at once
+        message = TwistStamped()
+        message.header.frame_id = self.config.frame_id
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(now.ros, 10**9)
+        for name, state in zip(self.config.joints, states, strict=True):
+            part, axis = name.split(".")
+            setattr(getattr(message.twist, part), axis, state.velocity)
+        return message
+
+    # ---- what comes in ----
+
+    def _on_trajectory(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
+        values, unused = None, []
+        if len(message.points) == 1:
+            point = message.points[0]
+            values = point.velocities if self.config.moves_by_velocity else point.positions
+            unused = [*point.positions, *point.velocities, *point.accelerations, *point.effort]
+        self._on_command(message, info, list(message.joint_names), values, unused)
+
+    def _on_twist(self, message: TwistStamped, info: Mapping[str, Any]) -> None:
+        twist = {name: getattr(getattr(message.twist, part), axis) for name in AXES for part, axis in [name.split(".")]}
+        # An axis that this body has not got may only be 0; its name comes with the command if it is not.
+        names = [name for name, value in twist.items() if name in self.config.joints or value != 0]
+        self._on_command(message, info, names, [twist[name] for name in names], [])
+
+    def _on_command(
+        self, message: Any, info: Mapping[str, Any], names: list[str], values: Any, unused: list[float]
+    ) -> None:
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        source = info["source_timestamp"]
+        now = self.now()
+        refusal = self.gate.command(Command(names, values, stamp, source, self._publisher_of(info), unused), now)
+        if refusal is not None:
+            self._last_refusal = refusal.value
+        self._age.add((now.ros - stamp) * 1e-9)
+
+    def _publisher_of(self, info: Mapping[str, Any]) -> bytes | None:
+        """The publisher's id; ROS before kilted does not tell, and then there may be one publisher only."""
+        gid = info.get("publisher_gid")
+        if gid is not None:
+            return bytes(gid["data"])
+        return b"the only one" if self.count_publishers(COMMAND.name) == 1 else None
+
+    def _on_joint_states(self, message: JointState, info: Mapping[str, Any]) -> None:
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self.gate.measure(message.name, message.position, message.velocity, stamp, self.now())
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        began = time.monotonic()
+        with self._lock:
+            self.gate.stop()
+            self._send()  # at once: the next output of the thread is up to a period away
+        self._stops.add(time.monotonic() - began)
+        self.get_logger().warning("stopped: gate/reset goes on")
+        response.success, response.message = True, Status.STOPPED.value
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            response.success, response.message = True, self.gate.reset(self.now())
+            self._send()
+        return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        with self._lock:
+            self.gate.enable(request.data, self.now())
+            self._send()
+        response.success, response.message = True, self.gate.status.value
+        return response
+
+    # ---- what it says of itself ----
+
+    def _status_message(self) -> DiagnosticStatus:
+        report = Report(
+            _LEVELS.get(self.gate.status, Level.ERROR),
+            self.gate.status.value,
+            {"detail": self.gate.detail, "accepted": self.gate.accepted, "last refusal": self._last_refusal},
+        )
+        return status_message(self.get_fully_qualified_name(), report)
+
+    def _report(self) -> Report:
+        gate = self.gate
+        with self._lock:
+            values = {
+                "detail": gate.detail,
+                "output rate [Hz]": self._rate.hz,
+                "output jitter p99 [ms]": 1e3 * self._rate.jitter(1 / self.config.rate),
+                **self._work.values("work"),
+                **self._age.values("command age"),
+                **self._stops.values("stop"),
+                "commands accepted": gate.accepted,
+                "commands clipped to limits": gate.clipped,
+                "plans overruled": gate.overruled,
+                **{f"refused: {name.value}": count for name, count in gate.refused.items()},
+                **{f"joint states ignored: {name.value}": count for name, count in gate.ignored.items()},
+            }
+        return Report(_LEVELS.get(gate.status, Level.ERROR), gate.status.value, values)
+
+
+def prepare_process(core: int) -> None:
+    """Small pauses only: threads take turns often, and the garbage collector need not look at what stays."""
+    sys.setswitchinterval(0.0005)
+    if core >= 0:
+        try:
+            os.sched_setaffinity(0, {core})
+        except OSError:
+            raise ParameterError(f"core is {core}, expected one of {sorted(os.sched_getaffinity(0))}") from None
+    gc.collect()
+    gc.freeze()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the gate until SIGINT or SIGTERM; returns the exit status."""
+    return run_node(GateNode, argv, stop=GateNode.end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Subscriptions that a thread empties when it wants to, and that wake no executor.
+
+A Python executor spends more on being woken than on a message, for joint states hundreds of times a second. The gate's
+thread looks that often anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.subscription import Subscription
+
+_MOST = 20
+"""Messages that are taken at once, so that a flood of them cannot hold up the output."""
+
+
+class Polled(CallbackGroup):
+    """The group of subscriptions that no executor serves."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        """Nothing began."""
+
+
+def waiting(subscription: Subscription[Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """The messages that wait, oldest first, each with rclpy's message info."""
+    for _ in range(_MOST):
+        with subscription.handle:
+            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is None:
+            return
+        yield taken
