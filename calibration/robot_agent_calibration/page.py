@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
+from html import escape  # pages of others use it too
 from typing import Any
 
 import matplotlib as mpl

@@ -13,9 +13,15 @@ import tyro
 
 from robot_agent.errors import RobotAgentError
 
-MEASURES: dict[str, tuple[str, str]] = {}
+MEASURES: dict[str, tuple[str, str]] = {
+    "camera": ("robot_agent_calibration.camera", "intrinsics and distortion, from views of a ChArUco board"),
+    "hand-eye": ("robot_agent_calibration.hand_eye", "where a camera is on the hand, or beside the arm"),
+    "joints": ("robot_agent_calibration.joints", "zeros and gear ratios of the joints, by a camera and a board"),
+}
 """What a recording can tell: a module with `Config` and `calibrate(recording, config) -> Outcome`, and a summary."""
-MAKERS: dict[str, tuple[str, str]] = {}
+MAKERS: dict[str, tuple[str, str]] = {
+    "synthesize": ("robot_agent_calibration.synthesize", "a rendered recording whose truth is known"),
+}
 """What is made without a recording: a module with `Config` and `make(out, config) -> lines`, and a summary."""
 
 
@@ -33,7 +39,7 @@ class CalibrateCommand:
 def usage() -> str:
     """The page that `robot-agent calibrate --help` prints."""
     kinds = {**MEASURES, **MAKERS}
-    width = max(map(len, kinds), default=0)
+    width = max(map(len, kinds))
     return "\n".join(
         [
             "usage: robot-agent calibrate WHAT RECORDING [--out calibration.yaml] [options]",

@@ -1,0 +1,206 @@
+"""Intrinsics, distortion and the pose of each view from corners: bundle adjustment with its covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.geometry import Array, exp, hat, log
+from robot_agent_calibration.lens import DISTORTION, Lens
+from robot_agent_calibration.recording.board import Board
+from robot_agent_calibration.recording.images import opencv
+from robot_agent_calibration.solve import covariance, minimise
+from robot_agent_calibration.views import View
+
+
+@dataclass(frozen=True)
+class LensFit:
+    """A camera and the views that it was estimated from.
+
+    Args:
+        lens: the estimate.
+        covariance: of its parameters, (p, p).
+        pose_covariances: of a twist a view, (v, 6, 6).
+        transforms_board_to_camera: of each view, (v, 4, 4).
+        views: those that were used.
+        residuals: found minus predicted pixels of each view, (n, 2) each.
+        noise: standard deviation of a corner's coordinate, px.
+    """
+
+    lens: Lens
+    covariance: Array
+    pose_covariances: Array
+    transforms_board_to_camera: Array
+    views: Sequence[View]
+    residuals: Sequence[Array]
+    noise: float
+
+    @property
+    def rms(self) -> float:
+        """Root mean square distance between found and predicted corners, px."""
+        return float(np.sqrt(np.mean(np.concatenate(self.residuals) ** 2) * 2))
+
+    def view_rms(self) -> Array:
+        """The same of each view, (v,)."""
+        return np.array([np.sqrt(np.mean(residual**2) * 2) for residual in self.residuals])
+
+
+def fit_lens(views: Sequence[View], board: Board, size: tuple[int, int], model: str) -> LensFit:
+    """Estimates a camera from at least three views.
+
+    Args:
+        views: of at least 6 corners each.
+        board: that they show.
+        size: of the images, (width, height).
+        model: one of `lens.DISTORTION`.
+
+    Raises:
+        CalibrationError: the views do not determine the camera.
+    """
+    state = _opencv_start(views, board, size, model)
+    corners = Corners(views, board)
+    for _ in range(3):
+        (lens, poses), matrix = minimise(
+            lambda state: corners.normal_equations(*state),
+            lambda state: float(np.sum(corners.residuals(*state) ** 2)),
+            lambda state, step: _moved(*state, step),
+            state,
+        )
+        state = lens, _unmirrored(lens, poses, corners, board)
+        if state[1] is poses:
+            break
+    residuals = corners.residuals(lens, poses)
+    unknowns = len(matrix)
+    freedom = residuals.size - unknowns
+    if freedom < unknowns:
+        raise CalibrationError(f"{residuals.size // 2} corners are too few for {unknowns} unknowns: add views")
+    noise = float(np.sqrt(np.sum(residuals**2) / freedom))
+    spread = covariance(matrix) * noise**2
+    p = len(lens.parameters)
+    of_poses = np.stack([spread[at : at + 6, at : at + 6] for at in range(p, unknowns, 6)])
+    return LensFit(lens, spread[:p, :p], of_poses, poses, tuple(views), corners.split(residuals), noise)
+
+
+class Corners:
+    """The corners of all views side by side."""
+
+    def __init__(self, views: Sequence[View], board: Board) -> None:
+        self.points = board.corners()[np.concatenate([view.ids for view in views])]
+        self.pixels = np.concatenate([view.pixels for view in views])
+        self.counts = [len(view.ids) for view in views]
+        self.view = np.repeat(np.arange(len(views)), self.counts)
+        self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+
+    def split(self, rows: Array) -> list[Array]:
+        """Rows of corners, a list of views."""
+        return np.split(rows, np.cumsum(self.counts)[:-1])
+
+    def residuals(self, lens: Lens, poses: Array) -> Array:
+        """Found minus predicted, (n, 2) in px."""
+        return self.pixels - lens.project(self._in_camera(poses))
+
+    def normal_equations(self, lens: Lens, poses: Array) -> tuple[float, Array, Array]:
+        """r·r, Jᵀr and JᵀJ by the lens's parameters and then a twist a view (`exp(twist) @ pose`)."""
+        points = self._in_camera(poses)
+        predicted, by_point, by_lens = lens.project_with_derivatives(points)
+        residual = self.pixels - predicted
+        by_twist = np.concatenate([-by_point @ hat(points), by_point], axis=-1)
+        p, n = len(lens.parameters), len(lens.parameters) + 6 * len(poses)
+        matrix, gradient = np.zeros((n, n)), np.zeros(n)
+        flat = by_lens.reshape(-1, p)
+        matrix[:p, :p] = flat.T @ flat
+        gradient[:p] = -flat.T @ residual.ravel()
+        cross = np.add.reduceat(np.swapaxes(by_lens, 1, 2) @ by_twist, self.starts)
+        square = np.add.reduceat(np.swapaxes(by_twist, 1, 2) @ by_twist, self.starts)
+        pull = np.add.reduceat((np.swapaxes(by_twist, 1, 2) @ residual[..., None])[..., 0], self.starts)
+        for view in range(len(poses)):
+            own = slice(p + 6 * view, p + 6 * view + 6)
+            matrix[:p, own], matrix[own, :p], matrix[own, own] = cross[view], cross[view].T, square[view]
+            gradient[own] = -pull[view]
+        return float(np.sum(residual**2)), gradient, matrix
+
+    def _in_camera(self, poses: Array) -> Array:
+        own = poses[self.view]
+        return (own[:, :3, :3] @ self.points[..., None])[..., 0] + own[:, :3, 3]
+
+
+def _moved(lens: Lens, poses: Array, step: Array) -> tuple[Lens, Array]:
+    p = len(lens.parameters)
+    return replace(lens, parameters=lens.parameters + step[:p]), exp(step[p:].reshape(-1, 6)) @ poses
+
+
+def _opencv_start(views: Sequence[View], board: Board, size: tuple[int, int], model: str) -> tuple[Lens, Array]:
+    """OpenCV's own calibration, from which ours starts."""
+    cv2 = opencv()
+    points = [board.corners()[view.ids].astype(np.float32) for view in views]
+    pixels = [view.pixels.astype(np.float32) for view in views]
+    guess = np.array([[0.9 * size[0], 0, (size[0] - 1) / 2], [0, 0.9 * size[0], (size[1] - 1) / 2], [0, 0, 1.0]])
+    try:
+        if model == "equidistant":
+            # A pinhole camera with one coefficient finds the scale of a fisheye well enough to start from.
+            flags = cv2.fisheye.CALIB_RECOMPUTE_EXTRINSIC | cv2.fisheye.CALIB_FIX_SKEW
+            guess[0, 0] = guess[1, 1] = _fisheye_focal(views, size)
+            flags |= cv2.fisheye.CALIB_USE_INTRINSIC_GUESS
+            _, matrix, coefficients, rotations, translations = cv2.fisheye.calibrate(
+                [p[:, None] for p in points], [p[:, None] for p in pixels], size, guess, np.zeros(4), flags=flags
+            )
+        else:
+            # Few coefficients first: all at once from a poor start can end in a lens that folds over.
+            flags = cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3
+            _, matrix, coefficients, rotations, translations = cv2.calibrateCamera(
+                points, pixels, size, None, None, flags=flags
+            )
+    except cv2.error as error:
+        raise CalibrationError(
+            f"{len(views)} views do not determine a {model} camera ({str(error).split('error:')[-1].strip()[:80]}): "
+            "add views with more tilt, or ask for another model"
+        ) from error
+    rotation_vectors = np.array(rotations, np.float64).reshape(-1, 3)
+    poses = exp(np.concatenate([rotation_vectors, np.zeros_like(rotation_vectors)], axis=1))
+    poses[:, :3, 3] = np.array(translations, np.float64).reshape(-1, 3)
+    parameters = np.zeros(4 + len(DISTORTION[model]))
+    parameters[:4] = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
+    own = coefficients.ravel()[: len(parameters) - 4]
+    parameters[4 : 4 + len(own)] = own
+    return Lens(model, parameters, size), poses
+
+
+def _unmirrored(lens: Lens, poses: Array, corners: Corners, board: Board) -> Array:
+    """The poses, those that fit worse than the best pose of their view alone replaced.
+
+    A plane seen from afar looks nearly the same tilted the other way, where a fit can get caught.
+    """
+    cv2 = opencv()
+    replaced = poses.copy()
+    found = np.array([np.sum(residual**2) for residual in corners.split(corners.residuals(lens, poses))])
+    for view, (points, pixels) in enumerate(
+        zip(corners.split(corners.points), corners.split(corners.pixels), strict=True)
+    ):
+        ideal = lens.rays(pixels)
+        count, rotations, translations, _ = cv2.solvePnPGeneric(
+            points, ideal[:, None], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
+        )
+        for rotation, translation in zip(rotations[:count], translations[:count], strict=True):
+            pose = exp(np.append(rotation.ravel(), np.zeros(3)))
+            pose[:3, 3] = translation.ravel()
+            if (points @ pose[2, :3] + pose[2, 3]).min() <= 0:
+                continue
+            cost = float(np.sum((lens.project(points @ pose[:3, :3].T + pose[:3, 3]) - pixels) ** 2))
+            if cost < 0.7 * found[view]:
+                replaced[view], found[view] = pose, cost
+    return replaced if (replaced != poses).any() else poses
+
+
+def _fisheye_focal(views: Sequence[View], size: tuple[int, int]) -> float:
+    return size[0] / np.pi * 1.4
+
+
+def mean_pose(poses: Array) -> Array:
+    """The mean of transforms (n, 4, 4) that lie close together."""
+    mean = poses[0]
+    for _ in range(10):
+        mean = exp(np.mean(log(poses @ np.linalg.inv(mean)), axis=0)) @ mean
+    return mean

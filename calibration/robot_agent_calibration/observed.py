@@ -1,0 +1,120 @@
+"""Views and joint angles that belong together: what hand-eye calibration and that of joints begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from robot_agent_sim.calibration import CalibrationFileError, read_calibration
+
+from robot_agent_calibration.chain import Chain
+from robot_agent_calibration.detection import detect
+from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.geometry import Array
+from robot_agent_calibration.intrinsics import LensFit
+from robot_agent_calibration.recording import Recording, Samples
+from robot_agent_calibration.recording.board import Board
+from robot_agent_calibration.recording.recording import Frame
+from robot_agent_calibration.robust import fit_robustly
+
+STILL = np.radians(0.3)
+"""rad that a joint may move within `AROUND` of a picture."""
+AROUND = 0.05
+"""s."""
+PriorLens = tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known before the arm is fitted.
+
+    Args:
+        board: that was seen.
+        fit: the camera by the views alone.
+        recorded: joint angles at each view, (v, j) rad.
+        dropped: images left out, and why.
+    """
+
+    board: Board
+    fit: LensFit
+    recorded: Array
+    dropped: dict[str, str]
+
+
+def observe(recording: Recording, chain: Chain, model: str, least: int) -> Observed:
+    """Finds the board in every picture taken at rest, and the joints' angles then.
+
+    Raises:
+        CalibrationError: too few pictures are of use.
+    """
+    joints = recording.need_joints()
+    missing = [name for name in chain.names if name not in joints.names]
+    if missing:
+        raise CalibrationError(
+            f"the recording has no joint {missing[0]!r} of the model, only {', '.join(joints.names)}: name joints alike"
+        )
+    board = recording.need_board()
+    frames, dropped = _at_rest(recording.need_frames(), joints, chain)
+    if len(frames) < least:
+        raise CalibrationError(
+            f"{len(frames)} of {len(recording.frames)} images were taken while the arm stood still and its joints were "
+            f"recorded, expected at least {least}: stop for each picture, and use one clock"
+        )
+    detections = detect(frames, board, least)
+    robust = fit_robustly(detections.views, board, detections.size, model, least)
+    dropped |= detections.dropped
+    dropped |= {name: f"does not fit the others, RMS {error:.2f} px" for name, error in robust.outliers.items()}
+    stamps = np.array([view.stamp for view in robust.fit.views])
+    angles = joints.at(stamps)
+    order = [joints.names.index(name) for name in chain.names]
+    return Observed(board, robust.fit, angles[:, order], dropped)
+
+
+def _at_rest(frames: Sequence[Frame], joints: Samples, chain: Chain) -> tuple[list[Frame], dict[str, str]]:
+    kept, dropped = [], {}
+    order = [joints.names.index(name) for name in chain.names]
+    for frame in frames:
+        if not joints.stamps[0] <= frame.stamp <= joints.stamps[-1]:
+            dropped[frame.name] = "has no joint states at its time"
+            continue
+        window = np.linspace(frame.stamp - AROUND, frame.stamp + AROUND, 5)
+        if np.ptp(joints.at(window)[:, order], axis=0).max() > STILL:
+            dropped[frame.name] = "was taken while the arm moved"
+        else:
+            kept.append(frame)
+    return kept, dropped
+
+
+def lens_prior(path: Path | None, fit: LensFit) -> PriorLens | None:
+    """The camera of an earlier calibration and its covariance.
+
+    Raises:
+        CalibrationError: the file has none, or it is another camera's.
+    """
+    if path is None:
+        return None
+    try:
+        section = read_calibration(path).get("camera")
+    except CalibrationFileError as error:
+        raise CalibrationError(str(error)) from error
+    if section is None:
+        raise CalibrationError(f"{path} has no section 'camera': robot-agent calibrate camera RECORDING adds it")
+    size = section.get("image_width"), section.get("image_height")
+    if section.get("distortion_model") != fit.lens.model or size != fit.lens.size:
+        raise CalibrationError(
+            f"the camera in {path} is {section.get('distortion_model')} of {size[0]}x{size[1]}, the recording's "
+            f"{fit.lens.model} of {fit.lens.size[0]}x{fit.lens.size[1]}: give that camera's calibration"
+        )
+    values = np.array([section["estimates"][name]["value"] for name in fit.lens.names])
+    spread = np.array(section["covariance"], np.float64)
+    both = np.sqrt(np.diag(spread) + np.diag(fit.covariance))[:4]
+    away = np.abs(values - fit.lens.parameters)[:4] / both
+    if away.max() > 8 and (np.abs(values - fit.lens.parameters)[:4] > 0.01 * fit.lens.parameters[0]).any():
+        name = fit.lens.names[int(away.argmax())]
+        raise CalibrationError(
+            f"the camera in {path} is another one: its {name} is {values[away.argmax()]:.1f} px, this recording's "
+            f"{fit.lens.parameters[away.argmax()]:.1f} px; leave --camera out"
+        )
+    return values, spread

@@ -1,0 +1,189 @@
+"""Cameras and arms from corners whose truth is known: as near to it as they say, and refused where nothing is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from robot_agent_calibration.arm import ArmFit, Free, fit_arm
+from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.coverage import missing
+from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.geometry import angle_between, log
+from robot_agent_calibration.hand_eye import check_motion, place_errors
+from robot_agent_calibration.intrinsics import fit_lens
+from robot_agent_calibration.mounting import Mounting, closed_form
+from robot_agent_calibration.recording import Board
+from robot_agent_calibration.robust import fit_robustly
+from robot_agent_calibration.synthetic import (
+    Rig,
+    arm_poses,
+    arm_views,
+    as_recorded,
+    camera_views,
+    random_lens,
+    random_rig,
+)
+from robot_agent_calibration.views import View
+
+NOISE = 0.1
+FAR = 4.5
+"""Standard errors that no estimate of a test is from its truth."""
+BOARD = Board()
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return chain_of("so101")
+
+
+def offsets_free(chain: Chain, ratios: bool = False) -> Free:
+    offsets = np.ones(len(chain.names), bool)
+    offsets[[0, -1]] = False
+    return Free(offsets, np.full(len(chain.names), ratios))
+
+
+# ---- cameras ----
+
+
+@pytest.mark.parametrize("model", ["plumb_bob", "equidistant"])
+def test_a_camera_is_found_as_exactly_as_it_says(model: str):
+    rng = np.random.default_rng(5)
+    lens = random_lens(rng, model)
+    views, poses = camera_views(rng, lens, BOARD, 25, NOISE)
+    fit = fit_lens(views, BOARD, lens.size, model)
+    errors = np.sqrt(np.diag(fit.covariance))
+    assert (np.abs(fit.lens.parameters - lens.parameters) < FAR * errors).all()
+    assert errors[:2].max() < 0.001 * lens.parameters[0]
+    assert fit.noise == pytest.approx(NOISE, rel=0.1)
+    twists = log(np.array(poses) @ np.linalg.inv(fit.transforms_board_to_camera))
+    assert (np.abs(twists) < 6 * np.sqrt(np.diagonal(fit.pose_covariances, axis1=1, axis2=2))).all()
+
+
+def test_views_that_are_of_something_else_are_named_and_single_corners_left_out():
+    rng = np.random.default_rng(6)
+    lens = random_lens(rng)
+    views, _ = camera_views(rng, lens, BOARD, 20, NOISE)
+    bent = views[3].pixels + rng.normal(0, 3, views[3].pixels.shape)
+    views[3] = replace(views[3], pixels=bent)
+    moved = views[7].pixels.copy()
+    moved[0] += 4
+    views[7] = replace(views[7], pixels=moved)
+    robust = fit_robustly(views, BOARD, lens.size, "plumb_bob", least=8)
+    assert list(robust.outliers) == ["3"]
+    assert 1 <= robust.corners_dropped <= 3
+    errors = np.sqrt(np.diag(robust.fit.covariance))
+    assert (np.abs(robust.fit.lens.parameters - lens.parameters) < FAR * errors).all()
+
+
+def test_what_was_not_seen_is_asked_for():
+    rng = np.random.default_rng(7)
+    lens = random_lens(rng)
+    views, poses = camera_views(rng, lens, BOARD, 60, NOISE)
+    assert not missing(fit_lens(views, BOARD, lens.size, "plumb_bob"))
+    # Only boards on the left, none with its left edge farther away.
+    left = [
+        View(view.name, view.ids[keep], view.pixels[keep])
+        for view, pose in zip(views, poses, strict=True)
+        if pose[0, 2] < 0 and (keep := view.pixels[:, 0] < 0.6 * lens.size[0]).sum() > 10
+    ]
+    wishes = " ".join(missing(fit_lens(left, BOARD, lens.size, "plumb_bob")))
+    assert "middle right" in wishes
+    assert "its left edge farther away (0 views)" in wishes
+    assert "right edge farther" not in wishes
+
+
+def test_views_that_are_all_alike_are_refused():
+    rng = np.random.default_rng(8)
+    lens = random_lens(rng)
+    (view,), _ = camera_views(rng, lens, BOARD, 1, NOISE)
+    with pytest.raises(CalibrationError, match="views"):
+        fit_lens([view] * 2, BOARD, lens.size, "rational_polynomial")
+
+
+# ---- arms ----
+
+
+def observed(rng: np.random.Generator, rig: Rig, views: int) -> tuple[ArmFit, dict[str, Mounting]]:
+    seen, recorded = arm_views(rng, rig, arm_poses(rng, rig, views), NOISE)
+    camera = fit_lens(seen, rig.board, rig.lens.size, rig.lens.model)
+    hands = rig.chain.transform_hand_to_base(recorded)
+    forms = {
+        method: closed_form(hands, camera.transforms_board_to_camera, rig.in_hand, method)
+        for method in ("PARK", "DANIILIDIS")
+    }
+    ratios = bool((rig.encoders.ratios != 1).any())
+    return fit_arm(camera, recorded, rig.chain, rig.board, forms["PARK"], offsets_free(rig.chain, ratios)), forms
+
+
+@pytest.mark.parametrize("in_hand", [True, False])
+@pytest.mark.parametrize("ratios", [False, True])
+def test_an_arm_is_found_as_exactly_as_it_says(in_hand: bool, ratios: bool, chain: Chain):
+    rng = np.random.default_rng(10 + ratios)
+    rig = random_rig(rng, chain, in_hand)
+    if not ratios:
+        rig = replace(rig, encoders=replace(rig.encoders, ratios=np.ones(5)))
+    fit, forms = observed(rng, rig, 40)
+    truth, found = as_recorded(rig).transform_camera_to_mount, fit.body.mounting.transform_camera_to_mount
+    assert (np.abs((found - truth)[:3, 3]) < FAR * place_errors(found, fit.covariance)).all()
+    assert (np.abs(log(np.linalg.inv(truth) @ found)[:3]) < FAR * fit.errors[:3]).all()
+    assert (np.abs(fit.body.offsets - rig.encoders.offsets)[1:4] < FAR * fit.errors[12:15]).all()
+    if ratios:
+        assert (np.abs(fit.body.ratios - rig.encoders.ratios) < FAR * fit.errors[15:]).all()
+    # Backlash of ± 0.5° is uniform: 0.29° of standard deviation.
+    assert np.degrees(fit.play.joints.mean()) == pytest.approx(0.29, abs=0.06)
+    assert fit.play.slack < 2e-4
+    best = min(angle_between(form.transform_camera_to_mount, truth) for form in forms.values())
+    assert angle_between(found, truth) < best
+
+
+def test_an_arm_with_exact_joints_is_found_exactly(chain: Chain):
+    rng = np.random.default_rng(20)
+    rig = random_rig(rng, chain, True, zero_error=0)
+    rig = replace(rig, encoders=replace(rig.encoders, ratios=np.ones(5), backlash=0, steps=10**9))
+    fit, _ = observed(rng, rig, 25)
+    away = fit.body.mounting.transform_camera_to_mount - rig.transform_camera_to_mount
+    assert np.linalg.norm(away[:3, 3]) < 2e-4
+
+
+def test_a_board_of_another_size_is_seen_by_the_arm(chain: Chain):
+    rng = np.random.default_rng(21)
+    rig = random_rig(rng, chain, True)
+    seen, recorded = arm_views(rng, rig, arm_poses(rng, rig, 30), NOISE)
+    wrong = replace(rig.board, square=1.1 * rig.board.square)
+    camera = fit_lens(seen, wrong, rig.lens.size, "plumb_bob")
+    hands = chain.transform_hand_to_base(recorded)
+    start = closed_form(hands, camera.transforms_board_to_camera, True, "PARK")
+    size, error = fit_arm(camera, recorded, chain, wrong, start, offsets_free(chain)).log_scale
+    assert size == pytest.approx(-np.log(1.1), abs=0.03)
+    assert abs(size) > 5 * error
+
+
+def test_a_hand_that_turns_about_one_axis_only_is_refused_with_what_to_move(chain: Chain):
+    rng = np.random.default_rng(22)
+    angles = np.zeros((20, 5))
+    angles[:, 1:4] = rng.uniform(-0.5, 0.5, (20, 3))  # three joints with one axis
+    with pytest.raises(CalibrationError, match=r"nearly parallel axes .* also turn shoulder_pan and wrist_roll"):
+        check_motion(chain, angles)
+    with pytest.raises(CalibrationError, match="turned by only"):
+        check_motion(chain, angles * 0.01)
+    angles[:, 4] = rng.uniform(-0.5, 0.5, 20)
+    check_motion(chain, angles)
+
+
+def test_zeros_of_the_first_and_last_joint_are_one_with_the_mounting(chain: Chain):
+    rng = np.random.default_rng(23)
+    rig = random_rig(rng, chain, True)
+    angles = arm_poses(rng, rig, 5)
+    outer = np.zeros(5)
+    outer[[0, 4]] = rig.encoders.offsets[[0, 4]]
+    as_seen = as_recorded(rig)
+    moved = replace(
+        rig,
+        transform_camera_to_mount=as_seen.transform_camera_to_mount,
+        transform_board_to_other=as_seen.transform_board_to_other,
+    )
+    np.testing.assert_allclose(
+        moved.transform_board_to_camera(angles - outer), rig.transform_board_to_camera(angles), atol=1e-9
+    )
