@@ -30,9 +30,20 @@ class Loop:
         self, observations: Mapping[AgentId, Observation], state: AgentState
     ) -> tuple[dict[AgentId, NDArray[np.float32]], AgentState]:
         """One control step: an observation in and an action out for each agent of `state` (see `Agent.act`)."""
-        if self.weights is not None:
-            newer = self.weights.latest(newer_than=self.agent.weights_version)
-            if newer is not None:
-                version, weights = newer
-                self.agent.load_weights(weights, version)
+        self.swap_weights()
+        return self.decide(observations, state)
+
+    def swap_weights(self) -> None:
+        """Takes the newest weights; a body in a hurry calls this after it has acted, and then `decide` alone."""
+        if self.weights is None:
+            return
+        newer = self.weights.latest(newer_than=self.agent.weights_version)
+        if newer is not None:
+            version, weights = newer
+            self.agent.load_weights(weights, version)
+
+    def decide(
+        self, observations: Mapping[AgentId, Observation], state: AgentState
+    ) -> tuple[dict[AgentId, NDArray[np.float32]], AgentState]:
+        """The same as `step` with the weights as they are."""
         return self.agent.act(observations, state, self.explore)

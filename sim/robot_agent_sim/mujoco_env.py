@@ -176,6 +176,21 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """A goal world's `achieved_goal` and `desired_goal`, float32 `(goal_dim,)`."""
         return {}
 
+    def achieved_with(self, positions: ArrayLike) -> NDArray[np.float32]:
+        """The `achieved_goal` of a body whose joints, in the order of the actuators, are at these positions (rad).
+
+        For a copy of the world beside a real body: it moves this one.
+
+        Raises:
+            ValueError: there are other things than these joints that move, and nobody knows where they are.
+        """
+        at = self.model.jnt_qposadr[self.model.actuator_trnid[:, 0]]
+        if not self.goal_dim or len(at) != self.model.nq:
+            raise ValueError(f"what {type(self).__name__} achieves cannot be told from its joints alone")
+        self.data.qpos[at] = positions
+        mujoco.mj_kinematics(self.model, self.data)
+        return self._goals()["achieved_goal"]
+
     # ---- the common form ----
 
     def reset(

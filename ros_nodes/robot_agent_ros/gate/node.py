@@ -26,7 +26,6 @@ from robot_agent_ros.executable import run_node
 from robot_agent_ros.gate.brake import State
 from robot_agent_ros.gate.config import AXES, GateConfig
 from robot_agent_ros.gate.gate import Command, Gate, Now, Status
-from robot_agent_ros.gate.polling import Polled, waiting
 from robot_agent_ros.graph import (
     COMMAND,
     ENABLE,
@@ -41,6 +40,7 @@ from robot_agent_ros.graph import (
     TWIST_COMMAND,
 )
 from robot_agent_ros.live_parameters import LiveParameters
+from robot_agent_ros.polling import Polled, waiting
 
 STATUS_PERIOD = 0.1
 """Seconds between two messages that say the same."""

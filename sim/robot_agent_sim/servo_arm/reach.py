@@ -49,7 +49,7 @@ class ServoArmReachEnv(MujocoEnv):
         model = spec.compile()
         self.goal = np.zeros(3)
         self._low, self._high = model.actuator_ctrlrange.T.copy()
-        self._largest_change = FASTEST_COMMAND * control_dt
+        self.largest_change = FASTEST_COMMAND * control_dt
         self._tip = int(model.site("tip").id)
         self._history = int(model.actuator_history[0, 0])
         self._last_reading = HOME.copy()
@@ -59,7 +59,7 @@ class ServoArmReachEnv(MujocoEnv):
         """What an action does."""
         return (
             f"each entry in [-1, 1] moves the commanded position of a joint ({', '.join(JOINTS)}) by up to "
-            f"{self._largest_change:.3g} rad"
+            f"{self.largest_change:.3g} rad"
         )
 
     def _begin(self, rng: np.random.Generator) -> None:
@@ -81,7 +81,7 @@ class ServoArmReachEnv(MujocoEnv):
 
     def _act(self, action: NDArray[np.float32]) -> None:
         self._last_reading = self.data.qpos.copy()
-        self.data.ctrl[:] = np.clip(self.data.ctrl + self._largest_change * action, self._low, self._high)
+        self.data.ctrl[:] = np.clip(self.data.ctrl + self.largest_change * action, self._low, self._high)
 
     def _proprio(self) -> NDArray[np.float32]:
         dt = self.physics_steps * self.model.opt.timestep

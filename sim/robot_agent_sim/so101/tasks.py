@@ -72,7 +72,7 @@ class ArmEnv(MujocoEnv):
         self._encoder_step = servos[JOINTS[0]].encoder_step
         offsets = np.array([servos[name].encoder_offset for name in JOINTS])
         self._encoder_offset = offsets if offsets.any() else None
-        self._largest_change = FASTEST_COMMAND * control_dt
+        self.largest_change = FASTEST_COMMAND * control_dt
         spec = calibrated_spec(body) if body else arm_spec(servos)
         self._furnish(spec)
         model = spec.compile()
@@ -103,7 +103,7 @@ class ArmEnv(MujocoEnv):
 
     def commanded(self, control: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
         """Commanded positions (..., 6) in rad after an action (..., 6)."""
-        wanted = control + self._largest_change * action
+        wanted = control + self.largest_change * action
         return np.minimum(np.maximum(wanted, self._low), self._high)  # half the time of np.clip
 
     def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,7 +150,7 @@ class ArmEnv(MujocoEnv):
         """What an action does."""
         return (
             f"each entry in [-1, 1] moves the commanded position of a joint ({', '.join(JOINTS)}) by up to "
-            f"{self._largest_change:.3g} rad"
+            f"{self.largest_change:.3g} rad"
         )
 
     def _begin(self, rng: np.random.Generator) -> None:

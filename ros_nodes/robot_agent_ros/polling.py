@@ -1,7 +1,6 @@
 """Subscriptions that a thread empties when it wants to, and that wake no executor.
 
-A Python executor spends more on being woken than on a message, for joint states hundreds of times a second. The gate's
-thread looks that often anyway.
+A Python executor spends far more on being woken than on a message, 200 times a second for joint states alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,112 @@
+"""The agent node's parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robot_agent_ros.errors import ParameterError
+from robot_agent_ros.parameters import parameter
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """Everything but `goal` and the bounds on ages is fixed when the node is configured."""
+
+    checkpoint: str = parameter("", "Run folder the agent starts from; empty: it starts from nothing")
+    learn: bool = parameter(True, "Whether it keeps what it lives through and learns from it beside acting")
+    run_folder: str = parameter(
+        "", "Where a run that starts from nothing is kept; empty: ~/robot_agent_runs/ and the time"
+    )
+    settings: str = parameter(
+        "", "YAML file with fields of the run's configuration, as robot-agent train --config takes"
+    )
+    seed: int = parameter(0, "Of initial weights and of all noise", low=0, high=2**31 - 1)
+    explore: bool = parameter(True, "Act to learn rather than to score")
+
+    # ---- the body ----
+
+    world: str = parameter(
+        "",
+        "The world of robot_agent_sim that this robot is the body of, such as so101/reach; empty: the one of the "
+        "checkpoint, or the joints below",
+    )
+    streams: tuple[str, ...] = parameter(
+        ("proprio", "camera"), "What it perceives; a checkpoint brings its own", choices=("proprio", "camera")
+    )
+    control_rate: float = parameter(
+        0.0, "Decisions a second; 0 for the world's own", unit="Hz", low=0, high=200, read_only=True
+    )
+    joints: tuple[str, ...] = parameter((), "Names of the joints it moves, where no world says so")
+    lower: tuple[float, ...] = parameter((), "Lowest command of each joint", unit="rad")
+    upper: tuple[float, ...] = parameter((), "Highest command of each joint", unit="rad")
+    largest_change: float = parameter(
+        0.05, "How far a full action moves the command in one decision", unit="rad", low=1e-4, high=1
+    )
+    camera_size: tuple[int, ...] = parameter(
+        (64, 64), "Height and width in which it sees; a checkpoint brings its own", unit="pixels", low=8, high=512
+    )
+
+    # ---- what it acts on ----
+
+    image_size: tuple[int, ...] = parameter(
+        (480, 640), "Height and width of the camera's frames; others are refused; empty: any", unit="pixels", low=8
+    )
+    compressed: bool = parameter(False, "Whether the camera sends JPEG or PNG on camera/image_raw/compressed")
+    largest_camera_age: float = parameter(0.1, "It does not act on a frame that is older", unit="s", low=0.005, high=2)
+    largest_joint_age: float = parameter(
+        0.05, "It does not act on a joint state that is older", unit="s", low=0.005, high=2
+    )
+    largest_skew: float = parameter(
+        0.08, "It does not act on a frame and a joint state that are further apart", unit="s", low=0.001, high=2
+    )
+    future_tolerance: float = parameter(0.02, "How far ahead of our clock a stamp may be", unit="s", low=0, high=1)
+    largest_command_age: float = parameter(
+        0.1, "A decision that came later after its observation is not sent", unit="s", low=0.01, high=2
+    )
+    require_gate: bool = parameter(True, "Hold as long as no gate says that commands may count")
+
+    # ---- what it is after ----
+
+    goal: tuple[float, ...] = parameter((), "The goal until agent/goal brings another, in the world's units")
+    goal_dim: int = parameter(0, "Numbers of a goal, where no world says so; 0 for one task", low=0, high=64)
+    achieved_goal: str = parameter(
+        "", "module:function from an observation to the goal it achieves; empty: what the world says of its joints"
+    )
+    reward: str = parameter(
+        "world",
+        "world: what the world gives for what was achieved; topic: the sum of agent/reward in a step; "
+        "module:function of an observation; empty: none",
+    )
+    episode_seconds: float = parameter(
+        10.0, "An endless life is cut into episodes so long, for learning alone", unit="s", low=0.5, high=3600
+    )
+
+    # ---- learning beside acting ----
+
+    checkpoint_minutes: float = parameter(5.0, "Between two checkpoints", unit="min", low=0.01, high=1440)
+    learner_niceness: int = parameter(10, "How far learning stands back where cores are shared", low=0, high=19)
+    learner_core: int = parameter(-1, "CPU core of learning; -1 for any", low=-1, high=1023)
+    core: int = parameter(-1, "CPU core of the control thread; -1 for any", low=-1, high=1023)
+    priority: int = parameter(0, "Real-time priority (SCHED_FIFO) of the control thread; 0 for none", low=0, high=99)
+
+    def __post_init__(self) -> None:
+        for name in ("camera_size", "image_size"):
+            size = getattr(self, name)
+            if len(size) not in ((2,) if name == "camera_size" else (0, 2)):
+                raise ParameterError(f"{name} has {len(size)} entries, expected height and width in pixels")
+        for name in ("lower", "upper"):
+            if len(getattr(self, name)) != len(self.joints):
+                raise ParameterError(
+                    f"{name} has {len(getattr(self, name))} entries, expected one for each of {len(self.joints)} joints"
+                )
+        for joint, low, high in zip(self.joints, self.lower, self.upper, strict=True):
+            if not low < high:
+                raise ParameterError(f"joint {joint!r} goes from {low:g} to {high:g} rad, expected lower below upper")
+        if not self.streams or len(set(self.streams)) < len(self.streams):
+            raise ParameterError("streams names none or one twice, expected proprio, camera, or each of them once")
+        if self.reward not in ("", "world", "topic") and ":" not in self.reward:
+            raise ParameterError(
+                f"reward is {self.reward!r}, expected world, topic, module:function, or nothing for none"
+            )
+        if self.achieved_goal and ":" not in self.achieved_goal:
+            raise ParameterError(f"achieved_goal is {self.achieved_goal!r}, expected module:function")

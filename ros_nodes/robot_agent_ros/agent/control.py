@@ -1,0 +1,304 @@
+"""The control thread: waits for its moment, looks, decides, commands; and holds whenever it cannot. No ROS in here."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robot_agent.drivers.driver import EpisodeSummary
+from robot_agent.loop import Loop
+from robot_agent.types import Observation, Transition
+from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.cadence import Cadence
+from robot_agent_ros.agent.episodes import Episodes
+from robot_agent_ros.agent.pairing import Refused
+from robot_agent_ros.agent.task import Task
+from robot_agent_ros.durations import Durations, Rate
+
+GRACE = 0.12
+"""Share of a period that a decision waits for a picture that is late."""
+_LOOK_AGAIN = 0.0004
+_SPIN = 0.0003
+"""s before a deadline in which a thread no longer sleeps, since waking it may take as long."""
+_COLLECT_EVERY = 30
+"""Decisions between two looks of the garbage collector, which then happen where nothing waits."""
+
+
+class Sight(NamedTuple):
+    """What is acted on.
+
+    Attributes:
+        stamp: of the oldest part, s of ROS's clock.
+        position: of the joints, rad (n,), and `joint_stamp` when that was.
+        joint_stamp: s of ROS's clock.
+        frames: the cameras' part of an observation.
+    """
+
+    stamp: float
+    joint_stamp: float
+    position: NDArray[np.float64]
+    frames: Observation
+
+
+class Senses(Protocol):
+    """Where observations come from."""
+
+    def poll(self) -> bool:
+        """Takes what has come; returns whether a picture was among it (or none is ever to come)."""
+
+    def arrivals(self) -> list[float]:
+        """When pictures came since the last call, s of `Clock.now`."""
+
+    def look(self) -> Sight:
+        """What is to be acted on now.
+
+        Raises:
+            Refused: there is nothing to act on.
+        """
+
+
+class Clock(Protocol):
+    """The clock that decisions follow."""
+
+    def now(self) -> float:
+        """s; steady, or a simulator's."""
+
+    def wait(self, until: float) -> None:
+        """Returns at that time, or a little later."""
+
+    def ros(self) -> float:
+        """s of ROS's clock, in which stamps are."""
+
+
+class SteadyClock:
+    """Real time; sleeps until shortly before a deadline and looks at the clock for the rest.
+
+    Args:
+        ros: gives s of ROS's clock.
+    """
+
+    def __init__(self, ros: Callable[[], float]) -> None:
+        self.ros = ros
+
+    def now(self) -> float:
+        """s, monotonic."""
+        return time.monotonic()
+
+    def wait(self, until: float) -> None:
+        """Returns at that time."""
+        left = until - time.monotonic()
+        if left > _SPIN:
+            time.sleep(left - _SPIN)
+        while time.monotonic() < until:
+            pass
+
+
+class RosClock:
+    """A simulator's time, which may stand still or run fast.
+
+    Args:
+        ros: gives s of ROS's clock.
+        ends: is set when nobody waits any more.
+    """
+
+    def __init__(self, ros: Callable[[], float], ends: threading.Event) -> None:
+        self.ros = ros
+        self._ends = ends
+
+    def now(self) -> float:
+        """s of ROS's clock."""
+        return self.ros()
+
+    def wait(self, until: float) -> None:
+        """Returns at that time, after a clock that went back, or when nobody waits any more."""
+        began = self.ros()
+        while began <= self.ros() < until and not self._ends.is_set():
+            time.sleep(_LOOK_AGAIN)
+
+
+@dataclass(frozen=True)
+class ControlConfig:
+    """How the control thread runs.
+
+    Attributes:
+        largest_command_age: s after its observation at which a decision is no longer sent.
+        core: CPU core, -1 for any.
+        priority: of SCHED_FIFO, 0 for none.
+    """
+
+    largest_command_age: float = 0.1
+    core: int = -1
+    priority: int = 0
+
+
+class Control:
+    """One life on a robot; `run` is the thread's.
+
+    Args:
+        body: what actions mean.
+        loop: decides; its weights are swapped after a command has gone, when there is time.
+        task: goal and reward.
+        senses, clock: see there.
+        send: commands positions, rad (n,).
+        permitted: raises `Refused` as long as nobody would obey.
+        keep: is given each transition and each episode.
+        config: see there.
+        first_episode: its number.
+        episode_seconds: an episode is cut after so long.
+        explore: act to learn.
+
+    Attributes:
+        holding: why nothing is commanded now; empty while it acts.
+        sentence: the same in words.
+        held: decisions that were not taken, by why.
+        decisions, overruns: that were sent, and those of them that took longer than a period.
+        rate, plan, latency: of decisions; how long each took, and from the stamp of what it acts on to its command.
+    """
+
+    def __init__(
+        self,
+        body: RobotBody,
+        loop: Loop,
+        task: Task,
+        senses: Senses,
+        clock: Clock,
+        send: Callable[[NDArray[np.float64]], None],
+        permitted: Callable[[], None],
+        keep: Callable[[Transition | EpisodeSummary], None],
+        config: ControlConfig,
+        first_episode: int = 0,
+        episode_seconds: float = 10.0,
+    ) -> None:
+        self.body, self.loop, self.task = body, loop, task
+        self.senses, self.clock, self.config = senses, clock, config
+        self._send, self._permitted, self._keep = send, permitted, keep
+        self.period = body.spec.control_dt
+        self.cadence = Cadence(self.period)
+        self.episodes = Episodes(task.reward, self.period, episode_seconds, first_episode)
+        self.holding, self.sentence = "starting", ""
+        self.held: Counter[str] = Counter()
+        self.decisions = self.overruns = 0
+        self.rate, self.plan, self.latency = Rate(), Durations(), Durations()
+        self.ends = threading.Event()
+        self._state = loop.agent.initial_state()
+        self._commanded: NDArray[np.float64] | None = None
+        self._before: tuple[float, NDArray[np.float64]] | None = None
+
+    def run(self) -> None:
+        """Decides until `ends` is set; nothing that happens in between ends it."""
+        self._prepare_thread()
+        gc.disable()
+        gc.freeze()
+        try:
+            while not self.ends.is_set():
+                self._wait()
+                try:
+                    self.step()
+                except Refused as why:
+                    self._hold(why)
+                except Exception as error:  # an agent that fails must not take the node with it
+                    self._hold(Refused("control_failed", f"{type(error).__name__}: {error}"))
+                self._rest()
+        finally:
+            self._hold(Refused("inactive"))
+            gc.unfreeze()
+            gc.enable()
+
+    def step(self) -> None:
+        """One decision.
+
+        Raises:
+            Refused: nothing is to be commanded.
+        """
+        began = time.perf_counter()
+        self.rate.tick(self.clock.now())
+        self._permitted()
+        sight = self.senses.look()
+        goal = self.task.goal
+        if goal is None:
+            raise Refused("no_goal", f"no goal has come, expected {self.task.goal_dim} numbers on agent/goal")
+        if self._commanded is None:
+            self._commanded = self.body.within(sight.position)
+        observation = self.task.seen(self._felt(sight), sight.frames, goal)
+        outcome, begins = self.episodes.observed(observation, sight.stamp)
+        if begins:
+            self._state = self.loop.agent.begin_episode(self._state, "agent", self.episodes.number)
+        version = self.loop.agent.weights_version
+        actions, self._state = self.loop.decide({"agent": observation}, self._state)
+        commanded = self.body.commanded(self._commanded, actions["agent"])
+        age = self.clock.ros() - sight.stamp
+        took = time.perf_counter() - began
+        self.plan.add(took)
+        try:
+            if age > self.config.largest_command_age:
+                raise Refused("plan_late", f"the decision came {age:.3f} s after what it is about")
+            self._send(commanded)
+            self.latency.add(self.clock.ros() - sight.stamp)
+            self._commanded = commanded
+            self.holding = self.sentence = ""
+            self.decisions += 1
+            self.overruns += took > self.period
+            assert self._state.decision is not None
+            self.episodes.decided(observation, actions["agent"], sight.stamp, self._state.decision, version)
+        finally:  # what the decision before led to is known, whatever became of this one
+            if outcome.transition is not None:
+                self._keep(outcome.transition)
+            if outcome.episode is not None:
+                self._keep(outcome.episode)
+
+    def _felt(self, sight: Sight) -> NDArray[np.float32]:
+        """`proprio`, its velocities from two readings a decision apart, as the worlds have them."""
+        velocity = np.zeros_like(sight.position)
+        if self._before is not None and sight.joint_stamp > self._before[0]:
+            velocity = (sight.position - self._before[1]) / (sight.joint_stamp - self._before[0])
+        self._before = (sight.joint_stamp, sight.position)
+        if not self.body.spec.proprio_dim:
+            return np.zeros(0, np.float32)
+        assert self._commanded is not None
+        return self.body.proprio(sight.position, velocity, self._commanded)
+
+    def _hold(self, why: Refused) -> None:
+        """Nothing is commanded, so the gate holds; what comes after is another episode, from where the joints are."""
+        self.holding, self.sentence = why.name, str(why)
+        self.held[why.name] += 1
+        self._commanded = self._before = None
+        episode = self.episodes.interrupted()
+        if episode is not None:
+            self._keep(episode)
+
+    def _wait(self) -> None:
+        for arrival in self.senses.arrivals():
+            self.cadence.arrived(arrival)
+        deadline = self.cadence.next(self.clock.now())
+        self.clock.wait(deadline)
+        # A picture that is a little late is worth a little waiting, unless pictures are gone altogether.
+        patience = deadline + GRACE * self.period if not self.holding else deadline
+        while not self.senses.poll() and self.clock.now() < patience and not self.ends.is_set():
+            time.sleep(_LOOK_AGAIN)
+
+    def _rest(self) -> None:
+        """What is better done while nothing waits for it."""
+        self.loop.swap_weights()
+        if self.rate_count() % _COLLECT_EVERY == 0:
+            gc.collect()
+
+    def rate_count(self) -> int:
+        """Decisions taken or not."""
+        return self.decisions + sum(self.held.values())
+
+    def _prepare_thread(self) -> None:
+        sys.setswitchinterval(0.0005)
+        if self.config.core >= 0:
+            os.sched_setaffinity(0, {self.config.core})
+        if self.config.priority > 0:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self.config.priority))

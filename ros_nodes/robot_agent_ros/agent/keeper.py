@@ -1,0 +1,90 @@
+"""Keeps what was lived, beside acting: a slow disk or a busy learner delays nothing but itself."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from robot_agent.drivers.driver import EpisodeSummary
+from robot_agent.run.learning_run import LearningRun
+from robot_agent.types import Transition
+
+LONGEST_QUEUE = 2000
+"""Steps that may wait to be kept; more are lost, and counted."""
+
+
+class Keeper:
+    """A thread that owns the run folder's writers.
+
+    Args:
+        run: what is kept.
+        tell: is told in a sentence of what could not be.
+
+    Attributes:
+        lost: steps that were not kept.
+        fault: why the last thing could not be kept, empty once one could.
+    """
+
+    def __init__(self, run: LearningRun, tell: Callable[[str], None]) -> None:
+        self.run = run
+        self.lost = 0
+        self.fault = ""
+        self._tell = tell
+        self._inbox: queue.Queue[Transition | EpisodeSummary | Future[Path] | None] = queue.Queue(LONGEST_QUEUE)
+        self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
+        self._thread.start()
+
+    def keep(self, item: Transition | EpisodeSummary) -> None:
+        """A step, or the end of an episode; returns at once."""
+        try:
+            self._inbox.put_nowait(item)
+        except queue.Full:
+            self.lost += 1
+
+    def checkpoint(self, seconds: float) -> Path:
+        """Writes a checkpoint of all that was kept before, and waits for it so long.
+
+        Raises:
+            RobotAgentError: it could not be written.
+            TimeoutError: it took longer.
+        """
+        written: Future[Path] = Future()
+        self._inbox.put(written, timeout=seconds)
+        return written.result(timeout=seconds)
+
+    def close(self) -> None:
+        """Keeps what still waits, and ends."""
+        self._inbox.put(None)
+        self._thread.join(timeout=30)
+        self.run.close()
+
+    def _work(self) -> None:
+        while True:
+            item = self._inbox.get()
+            if item is None:
+                return
+            if isinstance(item, Future):
+                try:
+                    item.set_result(self.run.checkpoint())
+                except Exception as error:
+                    item.set_exception(error)
+                continue
+            try:
+                self._keep(item)
+                self.fault = ""
+            except Exception as error:  # a full disk, a learner that ended: acting goes on
+                self.lost += isinstance(item, Transition)
+                if str(error) != self.fault:
+                    self._tell(f"not kept: {error}")
+                self.fault = str(error)
+
+    def _keep(self, item: Transition | EpisodeSummary) -> None:
+        if isinstance(item, EpisodeSummary):
+            self.run.end_episode(item, {})
+            return
+        self.run.keep(item)
+        if self.run.checkpoint_is_due:
+            self.run.checkpoint()

@@ -1,0 +1,124 @@
+"""The agent's mind for a robot: loaded or new, alone or with a run that it keeps learning in."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_agent.learning.service import LearnerJob
+from robot_agent.loop import Loop
+from robot_agent.run.config import RunConfig, default_config, from_tree
+from robot_agent.run.folder import RunFolder, read_yaml
+from robot_agent.run.learning_run import LearningRun
+from robot_agent.run.load import load_agent, load_config
+from robot_agent.types import CAMERA_PREFIX, BodySpec
+from robot_agent_ros.agent.body import RobotBody, body_of_parameters, body_of_world, make_world
+from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.learning import SupervisedLearner
+from robot_agent_ros.agent.task import Task, hindsight_of, task_of
+from robot_agent_ros.errors import ParameterError
+
+NO_WORLD = "robot"
+"""What stands for the world in the configuration of a robot that no world is of."""
+WARM_UP = 20
+"""Decisions before the first that counts."""
+
+
+@dataclass(frozen=True)
+class Mind:
+    """What acts.
+
+    Attributes:
+        body, task, loop: see there.
+        run: what it learns in, None if it does not.
+        learner: of the run.
+        world: that the body is of; empty if none.
+    """
+
+    body: RobotBody
+    task: Task
+    loop: Loop
+    run: LearningRun | None
+    learner: SupervisedLearner | None
+    world: str
+
+
+def make_mind(config: AgentConfig) -> Mind:
+    """Loads or makes the mind that the parameters ask for, and warms its planner up.
+
+    Raises:
+        ParameterError: the parameters contradict each other or the checkpoint.
+        RobotAgentError: the checkpoint is missing, damaged, in use, or of another body.
+    """
+    path = Path(config.checkpoint).expanduser() if config.checkpoint else None
+    kept = load_config(RunFolder.open(path)) if path else _new_run(config)
+    world = config.world or (kept.world if path and kept.world != NO_WORLD else "")
+    env = make_world(world, kept.streams, kept.camera_size, kept.action_repeat) if world else None
+    body = body_of_world(world, env) if env is not None else body_of_parameters(config)
+    if env is not None and config.control_rate and abs(config.control_rate * body.spec.control_dt - 1) > 0.01:
+        raise ParameterError(
+            f"control_rate is {config.control_rate:g} Hz, expected {1 / body.spec.control_dt:g} Hz as in {world}: "
+            "leave it at 0"
+        )
+    task = task_of(config, body, env)
+    if not config.learn:
+        if path is None:
+            raise ParameterError(
+                "checkpoint is empty and learn is false, so there is nothing to act with: give one of them"
+            )
+        agent, _, _ = load_agent(path, body.spec)
+        mind = Mind(body, task, Loop(agent, None, config.explore), None, None, world)
+    else:
+        mind = _learning(config, kept, path, body, task, world)
+    warm_up(mind.loop, body.spec)
+    return mind
+
+
+def warm_up(loop: Loop, spec: BodySpec) -> None:
+    """Decides a few times about nothing: what is compiled, allocated or looked up late is so before it counts."""
+    observation: dict[str, Any] = {CAMERA_PREFIX + name: np.zeros((*size, 3), np.uint8) for name, size in spec.cameras}
+    if spec.proprio_dim:
+        observation["proprio"] = np.zeros(spec.proprio_dim, np.float32)
+    if spec.goal_dim:
+        observation["desired_goal"] = observation["achieved_goal"] = np.zeros(spec.goal_dim, np.float32)
+    state = loop.agent.initial_state()
+    for _ in range(WARM_UP):
+        _, state = loop.decide({"agent": observation}, state)
+
+
+def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: RobotBody, task: Task, world: str) -> Mind:
+    started: list[SupervisedLearner] = []
+
+    def start(job: LearnerJob) -> SupervisedLearner:
+        started.append(SupervisedLearner(job, config.learner_niceness, config.learner_core))
+        return started[0]
+
+    run = LearningRun(
+        path or _new_folder(config),
+        replace(kept, checkpoint_minutes=config.checkpoint_minutes),
+        body.spec,
+        hindsight_of(config, world, kept.streams, kept.camera_size),
+        resume=path is not None,
+        keep_config=path is None,
+        start_learner=start,
+    )
+    loop = Loop(run.agent, run.learner.weights, config.explore)
+    loop.swap_weights()  # the learner has published what its checkpoint held
+    return Mind(body, task, loop, run, started[0], world)
+
+
+def _new_run(config: AgentConfig) -> RunConfig:
+    height, width = config.camera_size
+    base = replace(default_config(config.streams), seed=config.seed, camera_size=(height, width), frames=10**12)
+    base = replace(base, world=config.world or NO_WORLD)
+    return from_tree(base, read_yaml(Path(config.settings).expanduser())) if config.settings else base
+
+
+def _new_folder(config: AgentConfig) -> Path:
+    if config.run_folder:
+        return Path(config.run_folder).expanduser()
+    return Path.home() / "robot_agent_runs" / time.strftime("%Y-%m-%d-%H%M%S")

@@ -1,0 +1,289 @@
+"""The agent as a managed process: `ros2 run robot_agent agent`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Float64, Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from robot_agent.errors import RobotAgentError
+from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.control import Clock, Control, ControlConfig, RosClock, SteadyClock
+from robot_agent_ros.agent.keeper import Keeper
+from robot_agent_ros.agent.mind import Mind, make_mind
+from robot_agent_ros.agent.pairing import Refused
+from robot_agent_ros.agent.sensors import RosSenses
+from robot_agent_ros.diagnostics import Diagnostics, Level, Report
+from robot_agent_ros.endpoints import publisher, subscription
+from robot_agent_ros.errors import NodeError, ParameterError
+from robot_agent_ros.executable import run_node
+from robot_agent_ros.graph import AGENT, COMMAND, GATE_STATUS, GOAL, REWARD
+from robot_agent_ros.live_parameters import LiveParameters
+
+GATE_SILENCE = 0.35
+"""s without a word of the gate after which it is gone; it speaks 10 times a second."""
+GATE_OBEYS = ("following", "holding")
+"""States of the gate in which a command that is fresh is obeyed."""
+CHECKPOINT_PATIENCE = 30.0
+"""s that the last checkpoint may take."""
+FIXED_WHILE_CONFIGURED = frozenset(
+    field.name
+    for field in fields(AgentConfig)
+    if field.name == "largest_change"
+    or not (field.name.startswith("largest_") or field.name in ("goal", "future_tolerance", "require_gate"))
+)
+
+_DONE, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class AgentNode(LifecycleNode):
+    """The executor serves transitions, goals, rewards and diagnostics; acting has a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(AGENT.name)
+        self._live = LiveParameters(self, AgentConfig, self._on_change)
+        self._mind: Mind | None = None
+        self._keeper: Keeper | None = None
+        self._senses: RosSenses | None = None
+        self._control: Control | None = None
+        self._thread: threading.Thread | None = None
+        self._why = "not configured yet"
+        self._updates = (0, time.monotonic())
+        self._updates_per_second = 0.0
+        self._next_episode = 0
+        self._gate: tuple[float, str] = (float("-inf"), "")
+        self._publisher = publisher(self, COMMAND)
+        self._command = JointTrajectory(points=[JointTrajectoryPoint()])
+        subscription(self, GOAL, self._on_goal)
+        subscription(self, REWARD, self._on_reward)
+        subscription(self, GATE_STATUS, self._on_gate)
+        Diagnostics(self, self._report)
+
+    @property
+    def config(self) -> AgentConfig:
+        """The parameters now."""
+        return self._live.config
+
+    # ---- transitions ----
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Loads or makes the mind; stays unconfigured and says why if that cannot be."""
+        try:
+            mind = make_mind(self.config)
+        except (RobotAgentError, NodeError) as error:
+            return self._failed(str(error))
+        self._mind = mind
+        self._keeper = Keeper(mind.run, self._complain) if mind.run is not None else None
+        self._senses = RosSenses(self, mind.body, lambda: self.config, self._is_simulated())
+        self._command.joint_names = list(mind.body.joints)
+        self._why = "inactive"
+        kept = "nothing is kept" if mind.run is None else f"run folder {mind.run.folder.path}"
+        self.get_logger().info(
+            f"configured: {', '.join(mind.body.joints)} at {1 / mind.body.spec.control_dt:g} Hz, {kept}"
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Acts from now on."""
+        mind, senses = self._mind, self._senses
+        assert mind is not None
+        assert senses is not None
+        ends = threading.Event()
+        clock: Clock = RosClock(senses.now, ends) if self._is_simulated() else SteadyClock(senses.now)
+        self._control = Control(
+            mind.body,
+            mind.loop,
+            mind.task,
+            senses,
+            clock,
+            self._send,
+            self._check_gate,
+            self._keeper.keep if self._keeper else lambda item: None,
+            ControlConfig(self.config.largest_command_age, self.config.core, self.config.priority),
+            first_episode=max(self._next_episode, mind.run.episodes if mind.run is not None else 0),
+            episode_seconds=self.config.episode_seconds,
+        )
+        self._control.ends = ends
+        self._thread = threading.Thread(target=self._control.run, name="control", daemon=True)
+        self._thread.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Holds: no command goes out any more; then writes a checkpoint."""
+        self._hold()
+        self._checkpoint()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Closes the run folder."""
+        self._close()
+        self._why = "not configured"
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Holds, keeps what it has learned, and ends."""
+        self.end()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Whatever went wrong in a transition: unconfigured, holding."""
+        self._hold()
+        self._close()
+        return _DONE
+
+    def end(self) -> None:
+        """Holds, writes a checkpoint if it has acted, and closes everything; may be called twice."""
+        was_acting = self._control is not None
+        self._hold()
+        if was_acting:
+            self._checkpoint()
+        self._close()
+
+    def _failed(self, why: str) -> TransitionCallbackReturn:
+        self._why = " ".join(why.split())
+        self.get_logger().error(f"stays unconfigured: {self._why}")
+        return _FAILED
+
+    def _hold(self) -> None:
+        control, thread = self._control, self._thread
+        self._control = self._thread = None
+        if control is not None and thread is not None:
+            control.ends.set()
+            thread.join(timeout=5)
+            self._next_episode = control.episodes.next
+
+    def _checkpoint(self) -> None:
+        if self._keeper is None:
+            return
+        try:
+            path = self._keeper.checkpoint(CHECKPOINT_PATIENCE)
+            self.get_logger().info(f"checkpoint {path}")
+        except (RobotAgentError, TimeoutError) as error:
+            self.get_logger().error(f"no checkpoint: {error or 'the learner did not answer in time'}")
+
+    def _close(self) -> None:
+        senses, self._senses = self._senses, None
+        keeper, self._keeper, self._mind = self._keeper, None, None
+        if keeper is not None:
+            keeper.close()
+        if senses is not None:
+            senses.close()
+
+    def _is_simulated(self) -> bool:
+        parameter: Parameter[Any] = self.get_parameter("use_sim_time")
+        return bool(parameter.value)
+
+    # ---- commands ----
+
+    def _send(self, positions: NDArray[Any]) -> None:
+        command = self._command
+        command.header.stamp = self.get_clock().now().to_msg()
+        command.points[0].positions = positions.tolist()
+        self._publisher.publish(command)
+
+    def _check_gate(self) -> None:
+        if not self.config.require_gate:
+            return
+        heard, status = self._gate
+        if time.monotonic() - heard > GATE_SILENCE:
+            raise Refused("gate_missing", "the gate says nothing, so nobody would obey: start it, or set require_gate")
+        if status not in GATE_OBEYS:
+            raise Refused(f"gate_{status}", "the gate does not let commands through")
+
+    # ---- what comes in ----
+
+    def _on_gate(self, message: DiagnosticStatus) -> None:
+        self._gate = (time.monotonic(), message.message)
+
+    def _on_goal(self, message: Float64MultiArray) -> None:
+        if self._mind is not None:
+            self._say(self._mind.task.set_goal(message.data))
+
+    def _on_reward(self, message: Float64, info: Mapping[str, Any]) -> None:
+        if self._mind is not None:
+            # The message has no stamp of its own: what counts is when it was sent.
+            now = self.get_clock().now().nanoseconds if self._is_simulated() else info["source_timestamp"]
+            self._mind.task.give_reward(now * 1e-9, message.data)
+
+    def _on_change(self, config: AgentConfig) -> None:
+        fixed = [name for name in FIXED_WHILE_CONFIGURED if getattr(config, name) != getattr(self.config, name)]
+        if fixed and self._mind is not None:
+            raise ParameterError(f"{fixed[0]} is fixed while the agent is configured: clean it up first")
+        if config.goal != self.config.goal and self._mind is not None:
+            refusal = self._mind.task.set_goal(config.goal)
+            if refusal:
+                raise ParameterError(refusal)
+
+    def _complain(self, sentence: str) -> None:
+        self.get_logger().error(sentence)
+
+    def _say(self, refusal: str) -> None:
+        if refusal:
+            self.get_logger().warning(refusal, throttle_duration_sec=1.0)
+
+    # ---- what it says of itself ----
+
+    def _report(self) -> Report:
+        mind, control, senses = self._mind, self._control, self._senses
+        if mind is None or senses is None:
+            return Report(Level.WARN, f"unconfigured: {self._why}")
+        values: dict[str, Any] = {f"age of {name} [s]": age for name, age in senses.ages().items()}
+        values |= {f"refused: {name}": count for name, count in senses.refused().items()}
+        if self._keeper is not None and mind.learner is not None:
+            values |= self._about_learning(mind, self._keeper)
+        if control is None:
+            return Report(Level.OK, "inactive", values)
+        values |= {
+            "loop rate [Hz]": control.rate.hz,
+            "loop jitter p99 [ms]": 1e3 * control.rate.jitter(control.period),
+            "loop jitter p99 [%]": 100 * control.rate.jitter(control.period) / control.period,
+            **control.plan.values("plan"),
+            **control.latency.values("observation to command"),
+            "decisions": control.decisions,
+            "overruns": control.overruns,
+            "decisions skipped": control.cadence.skipped,
+            "weights version": mind.loop.agent.weights_version,
+            **{f"held: {name}": count for name, count in control.held.items()},
+        }
+        if control.holding:
+            return Report(Level.WARN, f"holding: {control.holding}", values | {"why": control.sentence})
+        if mind.learner is not None and not mind.learner.runs:
+            return Report(Level.WARN, "acting: the learner has ended and starts again", values)
+        return Report(Level.OK, "acting", values)
+
+    def _about_learning(self, mind: Mind, keeper: Keeper) -> dict[str, Any]:
+        learner = mind.learner
+        assert learner is not None
+        now, (before, then) = time.monotonic(), self._updates
+        if now - then > 0.5:
+            self._updates = (learner.updates, now)
+            self._updates_per_second = max(0, learner.updates - before) / (now - then)
+        return {
+            "updates": learner.updates,
+            "updates/s": self._updates_per_second,
+            "learner": "runs" if learner.runs else f"ended: {learner.fault}",
+            "learner pid": learner.pid or 0,
+            "learner restarts": learner.restarts,
+            "steps kept": keeper.run.decisions,
+            "steps lost": keeper.lost,
+            "keeping": keeper.fault or "well",
+        }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the agent until SIGINT or SIGTERM; returns the exit status."""
+    return run_node(AgentNode, argv, stop=AgentNode.end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The camera and the joints of the robot, from ROS: the control thread takes what is newest when it needs it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+from robot_agent.types import CAMERA_PREFIX
+from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.control import Sight
+from robot_agent_ros.agent.frames import FrameReader
+from robot_agent_ros.agent.pairing import ClockWatch, Feed, Refused, together
+from robot_agent_ros.endpoints import message_class, subscription_profile
+from robot_agent_ros.graph import COMPRESSED_IMAGE, IMAGE, JOINT_STATES, Topic
+from robot_agent_ros.messages.error import MessageError
+from robot_agent_ros.messages.joints import read_joints
+from robot_agent_ros.messages.stamps import to_seconds
+from robot_agent_ros.polling import Polled, waiting
+
+
+class RosSenses:
+    """Subscriptions that wake nobody: they hold the newest message until the control thread polls.
+
+    Args:
+        node: of the subscriptions.
+        body: whose joints are read, and in which size the agent sees.
+        config: gives the bounds; it may be another one at each call.
+        simulated: ROS's clock is a simulator's.
+    """
+
+    def __init__(self, node: Node, body: RobotBody, config: Callable[[], AgentConfig], simulated: bool = False) -> None:
+        self._node, self._body, self._config = node, body, config
+        self.camera: Feed[NDArray[np.uint8]] = Feed("camera")
+        self.joints: Feed[NDArray[np.float64]] = Feed("joints")
+        self._watch = ClockWatch(simulated)
+        self._joint_states = _newest(node, JOINT_STATES)
+        self._images: Subscription[Any] | None = None
+        self._is_new = False
+        self._arrivals: list[float] = []
+        if body.spec.cameras:
+            now = config()
+            ((self._camera_name, size),) = body.spec.cameras
+            self._reader = FrameReader(size, now.image_size, now.compressed)
+            self._images = _newest(node, COMPRESSED_IMAGE if now.compressed else IMAGE)
+
+    def close(self) -> None:
+        """Ends the subscriptions."""
+        for one in (self._joint_states, self._images):
+            if one is not None:
+                self._node.destroy_subscription(one)
+
+    def now(self) -> float:
+        """s of ROS's clock."""
+        return float(self._node.get_clock().now().nanoseconds) * 1e-9
+
+    def arrivals(self) -> list[float]:
+        """When pictures came since the last call, s of the monotonic clock."""
+        came, self._arrivals = self._arrivals, []
+        return came
+
+    def poll(self) -> bool:
+        """Takes what has come; returns whether there is a picture that was not looked at."""
+        if self._watch.jumped(self.now(), time.monotonic()):
+            self.camera.forget()
+            self.joints.forget()
+            self.camera.fault = self.joints.fault = "clock_jumped"
+            self.camera.sentence = self.joints.sentence = "the clock jumped, so nothing of before counts"
+        if self._images is None:
+            self._poll_joints()
+            return True
+        config = self._config()
+        for message, info in waiting(self._images):
+            self._arrivals.append(time.monotonic() - max(0.0, (time.time_ns() - info["received_timestamp"]) * 1e-9))
+            self._is_new |= self.camera.offer(
+                to_seconds(message.header.stamp),
+                self.now(),
+                lambda message=message: self._reader.read(message),  # type: ignore[misc]
+                config.largest_camera_age,
+                config.future_tolerance,
+            )
+        return self._is_new
+
+    def look(self) -> Sight:
+        """The newest picture and the newest joints.
+
+        Raises:
+            Refused: one of them is not there, too old, or they are of different moments.
+        """
+        self._poll_joints()
+        config, now = self._config(), self.now()
+        self._is_new = False
+        joints = self.joints.fresh(now, config.largest_joint_age)
+        if self._images is None:
+            return Sight(joints.stamp, joints.stamp, joints.what, {})
+        picture = self.camera.fresh(now, config.largest_camera_age)
+        together(picture, joints, config.largest_skew)
+        oldest = min(picture.stamp, joints.stamp)
+        return Sight(oldest, joints.stamp, joints.what, {CAMERA_PREFIX + self._camera_name: picture.what})
+
+    def ages(self) -> dict[str, float]:
+        """How old the newest of each sensor is, s; NaN before the first."""
+        now = self.now()
+        feeds = (self.camera, self.joints) if self._images is not None else (self.joints,)
+        return {feed.name: now - feed.newest.stamp if feed.newest else float("nan") for feed in feeds}
+
+    def refused(self) -> Counter[str]:
+        """Messages that were not used, by name."""
+        return self.camera.refused + self.joints.refused
+
+    def _poll_joints(self) -> None:
+        config = self._config()
+        for message, _ in waiting(self._joint_states):
+            self.joints.offer(
+                to_seconds(message.header.stamp),
+                self.now(),
+                lambda message=message: read_positions(message, self._body.joints),  # type: ignore[misc]
+                config.largest_joint_age,
+                config.future_tolerance,
+            )
+
+
+def read_positions(message: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """The positions of the joints (n,), in the order of `names`.
+
+    Raises:
+        Refused: one is missing, or not a finite number, or the message contradicts itself.
+    """
+    missing = [name for name in names if name not in message.name]
+    if missing:
+        raise Refused(
+            "joint_missing", f"joint {missing[0]!r} is missing, there are {', '.join(message.name) or 'none'}"
+        )
+    if not np.all(np.isfinite(message.position)):
+        raise Refused("joints_not_finite", f"positions are {list(message.position)}, expected finite numbers")
+    try:
+        return read_joints(message, names).position
+    except MessageError as error:
+        raise Refused("joints_malformed", str(error)) from error
+
+
+def _newest(node: Node, topic: Topic) -> Subscription[Any]:
+    profile = subscription_profile(topic)
+    profile.depth = 1
+    group = Polled()
+    return node.create_subscription(
+        message_class(topic), topic.name, lambda message: None, profile, callback_group=group
+    )

@@ -1,0 +1,55 @@
+"""Steady deadlines that drift towards the camera's rhythm, and no faster than they may."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from robot_agent_ros.agent.cadence import LEAD, SLEW, Cadence
+
+PERIOD = 1 / 30
+
+
+def lived(camera_period: float, phase: float, jitter: float, decisions: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """Deadlines, and how old the newest picture was at each, of a camera with late pictures."""
+    rng = np.random.default_rng(0)
+    cadence = Cadence(PERIOD)
+    arrivals = phase + camera_period * np.arange(decisions * 3) + rng.exponential(jitter, decisions * 3)
+    seen, now, deadlines, ages = 0, 0.0, [], []
+    for _ in range(decisions):
+        now = cadence.next(now)
+        while arrivals[seen] <= now:
+            cadence.arrived(arrivals[seen])
+            seen += 1
+        deadlines.append(now)
+        ages.append(now - arrivals[max(0, seen - 1)])
+    return np.array(deadlines), np.array(ages)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.011, 0.0166, 0.03])
+@pytest.mark.parametrize("camera_period", [PERIOD, PERIOD * 1.001, PERIOD / 2])
+def test_decisions_come_just_after_pictures_and_periods_stay_steady(phase: float, camera_period: float):
+    deadlines, ages = lived(camera_period, phase, jitter=0.0005)
+    periods = np.diff(deadlines)
+    assert np.all(np.abs(periods - PERIOD) <= SLEW * PERIOD + 1e-9)
+    settled = ages[1000:]
+    assert np.quantile(settled, 0.85) < LEAD + 0.004
+    assert np.mean(settled) > 0.0005
+
+
+def test_a_camera_of_another_rate_leaves_the_rate_of_decisions_as_it_is():
+    deadlines, _ = lived(PERIOD * 0.71, 0.0, jitter=0.0005)
+    assert (deadlines[-1] - deadlines[0]) / (len(deadlines) - 1) == pytest.approx(PERIOD, rel=SLEW)
+
+
+def test_without_pictures_deadlines_are_exact():
+    cadence = Cadence(0.1)
+    deadlines = [cadence.next(0.0) for _ in range(3)]
+    assert deadlines == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_what_was_missed_is_skipped_and_counted():
+    cadence = Cadence(0.1)
+    assert cadence.next(0.0) == pytest.approx(0.1)
+    assert cadence.next(0.55) == pytest.approx(0.6)
+    assert cadence.skipped == 4
+    assert cadence.next(0.61) == pytest.approx(0.7)
