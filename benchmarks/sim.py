@@ -8,6 +8,9 @@
 - `batch`: 64 arms stepped together on two threads against 64 environments stepped in a loop.
 - `camera`: control steps a second with one 64×64 camera, against a bare loop of physics and rendering.
 - `camera-2`: the same in two processes at once, both together.
+- `repeat`: decisions a second of two frames each, with the camera, against rendering the frame in between too.
+- `worlds`: control steps a second of every world that is made here, a row each: with its camera of 64×64, against the
+  same without cameras. Worlds of two agents are lived in by one of them against the script.
 """
 
 from __future__ import annotations
@@ -20,20 +23,26 @@ import platform
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
+import robot_agent_sim  # noqa: F401, isort: skip  (before mujoco, which chooses its GL when it is imported)
+import gymnasium
 import mujoco
 import numpy as np
 import tyro
+from robot_agent_sim.arena.games import PursuitEnv, PushEnv
+from robot_agent_sim.arena.solo import SoloEnv
 from robot_agent_sim.cameras.camera import open_camera
 from robot_agent_sim.so101.batch import ArmBatch
 from robot_agent_sim.so101.tasks import ReachEnv
+from robot_agent_sim.worlds import OWN_WORLDS, SIDES
+from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 
-Case = Literal["physics", "batch", "camera", "camera-2"]
-CASES: tuple[Case, ...] = ("physics", "batch", "camera", "camera-2")
+Case = Literal["physics", "batch", "camera", "camera-2", "repeat", "worlds"]
+CASES: tuple[Case, ...] = get_args(Case)
 ARMS = 64
 
 
@@ -41,7 +50,7 @@ ARMS = 64
 class Benchmark:
     """What is measured."""
 
-    case: Literal["all", "physics", "batch", "camera", "camera-2"] = "all"
+    case: Literal["all", "physics", "batch", "camera", "camera-2", "repeat", "worlds"] = "all"
     """One case, or all."""
 
     seconds: float = 3.0
@@ -81,9 +90,9 @@ def median_rates(ours: Callable[[], int], theirs: Callable[[], int], config: Ben
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
-def stepping(env: ReachEnv, seed: int = 0) -> Callable[[], int]:
+def stepping(env: gymnasium.Env[Any, Any], seed: int = 0) -> Callable[[], int]:
     """Control steps of random actions; resets are part of it."""
-    actions = np.random.default_rng(seed).uniform(-1, 1, (997, 6)).astype(np.float32)
+    actions = np.random.default_rng(seed).uniform(-1, 1, (997, *env.action_space.shape)).astype(np.float32)
     env.reset(seed=seed)
     count = 0
 
@@ -127,15 +136,15 @@ def _state(env: ReachEnv) -> np.ndarray:
     return state
 
 
-def physics(config: Benchmark) -> Row:
+def physics(config: Benchmark) -> Iterator[Row]:
     """See the module."""
     env = ReachEnv(streams=("proprio",))
     step = stepping(env)
     ours, theirs = median_rates(lambda: step() * env.physics_steps, bare(ReachEnv(streams=("proprio",))), config)
-    return row("physics", "physics steps", ours, "mj_step in a loop", theirs, 1)
+    yield row("physics", "physics steps", ours, "mj_step in a loop", theirs, 1)
 
 
-def batch(config: Benchmark) -> Row:
+def batch(config: Benchmark) -> Iterator[Row]:
     """See the module."""
     arms = ArmBatch(ReachEnv(streams=("proprio",)), ARMS, threads=2)
     arms.reset(seed=0)
@@ -150,15 +159,15 @@ def batch(config: Benchmark) -> Row:
         return ARMS
 
     ours, theirs = median_rates(together, lambda: sum(step() for step in singles), config)
-    return row("batch", "control steps", ours, "64 environments in a loop", theirs, 2)
+    yield row("batch", "control steps", ours, "64 environments in a loop", theirs, 2)
 
 
-def camera(config: Benchmark) -> Row:
+def camera(config: Benchmark) -> Iterator[Row]:
     """See the module."""
     other = ReachEnv()
     picture = open_camera(other.model, other.data, other.model.camera("overhead").id, (64, 64))
     ours, theirs = median_rates(stepping(ReachEnv()), bare(other, picture.render), config)
-    return row("camera", "control steps", ours, "mj_step and a renderer in a loop", theirs, 1)
+    yield row("camera", "control steps", ours, "mj_step and a renderer in a loop", theirs, 1)
 
 
 def _camera_rate(seconds: float, seed: int, barrier: threading.Barrier) -> float:
@@ -168,7 +177,7 @@ def _camera_rate(seconds: float, seed: int, barrier: threading.Barrier) -> float
     return rate(step, seconds)
 
 
-def camera_2(config: Benchmark) -> Row:
+def camera_2(config: Benchmark) -> Iterator[Row]:
     """See the module."""
     context = multiprocessing.get_context("spawn")
     alone: list[float] = []
@@ -179,7 +188,33 @@ def camera_2(config: Benchmark) -> Row:
                 barrier = manager.Barrier(count)
                 arguments = [(config.seconds, seed, barrier) for seed in range(count)]
                 rates.append(sum(pool.starmap(_camera_rate, arguments, chunksize=1)))
-    return row("camera-2", "control steps", statistics.median(both), "one process", statistics.median(alone), 2)
+    yield row("camera-2", "control steps", statistics.median(both), "one process", statistics.median(alone), 2)
+
+
+def repeat(config: Benchmark) -> Iterator[Row]:
+    """See the module."""
+    ours, every_frame = (ActionRepeat(ReachEnv(), 2) for _ in range(2))
+    every_frame._eyes = None
+    rates = median_rates(stepping(ours), stepping(every_frame), config)
+    yield row("repeat", "decisions", rates[0], "each frame rendered", rates[1], 1)
+
+
+def worlds(config: Benchmark) -> Iterator[Row]:
+    """See the module."""
+    for world in (*OWN_WORLDS, *SIDES):
+        seeing, blind = _built(world, ("camera", "proprio")), _built(world, ("proprio",))
+        rates = median_rates(stepping(seeing), stepping(blind), config)
+        yield row(world, "control steps", rates[0], "without cameras", rates[1], 1)
+        seeing.close()
+
+
+def _built(world: str, streams: tuple[str, ...]) -> gymnasium.Env[Any, Any]:
+    """A world by its classes, which do not mind if nobody sees what shall be done."""
+    if world in SIDES:
+        shared, agent, _ = SIDES[world]
+        arena = {"arena/pursuit": PursuitEnv, "arena/push": PushEnv}[shared]
+        return SoloEnv(arena(streams=streams), agent)
+    return gymnasium.make(f"{world}-v0", streams=streams, disable_env_checker=True).unwrapped
 
 
 def row(case: str, unit: str, ours: float, baseline: str, theirs: float, cores: int) -> Row:
@@ -212,11 +247,18 @@ def write(rows: list[Row], out: Path) -> None:
 
 def main(config: Benchmark) -> None:
     """Measures and writes."""
-    measures = {"physics": physics, "batch": batch, "camera": camera, "camera-2": camera_2}
+    measures: dict[Case, Callable[[Benchmark], Iterator[Row]]] = {
+        "physics": physics,
+        "batch": batch,
+        "camera": camera,
+        "camera-2": camera_2,
+        "repeat": repeat,
+        "worlds": worlds,
+    }
     for case in CASES if config.case == "all" else (config.case,):
-        line = measures[case](config)
-        print(json.dumps(asdict(line)), flush=True)
-        write([line], config.out)
+        for line in measures[case](config):
+            print(json.dumps(asdict(line)), flush=True)
+            write([line], config.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Draws the pictures of `docs/worlds.md`: each world that is made here, after 30 random steps.
+"""Draws the pictures of `docs/worlds.md`: each world that is made here, after 30 random steps
+(where there are two agents, one of them follows its script).
 
 python docs/pictures/worlds.py
 """
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import robot_agent_sim
 from matplotlib.image import imsave
-from robot_agent_sim.worlds import OWN_WORLDS
+from robot_agent_sim.worlds import OWN_WORLDS, SHARED_WORLDS
 
 STEPS = 30
 SEED = 0
@@ -31,7 +32,7 @@ def picture(world: str) -> np.ndarray:
 
 def main() -> None:
     """Writes `worlds_<name>.png` beside this file."""
-    for world in OWN_WORLDS:
+    for world in (*OWN_WORLDS, *SHARED_WORLDS):
         path = FOLDER / f"worlds_{world.replace('/', '_')}.png"
         imsave(path, picture(world), metadata={"Software": None}, pil_kwargs={"optimize": True})
         print(path)

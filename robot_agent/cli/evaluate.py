@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import gymnasium
 import numpy as np
 import tyro
 from rich.console import Console
@@ -51,6 +52,15 @@ class EvaluateCommand:
     body: Path | None = None
     """A calibration.yaml: the arm is as it was measured there; the run's own if not given."""
 
+    opponent: str | None = None
+    """In worlds with one, another opponent than the run's own: scripted, random, still, or the folder of a run."""
+
+    chapter: int | None = None
+    """Of a life: where the first episode begins, counted from 1. Without it, life begins with its first chapter."""
+
+    chapter_step: int = 0
+    """Of a life: at which step of that chapter. Life goes on from there, as in training."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the mind lives."""
 
@@ -68,17 +78,22 @@ def run(argv: Sequence[str]) -> int:
     command = parse(argv)
     if command.episodes < 1:
         raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
-    for flag, other in (("--world", command.world), ("--body", command.body)):
-        if command.learn and other:
-            raise RobotAgentError(
-                f"--learn goes on with the life of the run, in its own world: leave {flag} or --learn out"
-            )
+    differing = ("world", "body", "opponent", "chapter")
+    given = [name for name in differing if getattr(command, name) is not None]
+    if command.learn and given:
+        raise RobotAgentError(
+            f"--learn goes on with the life of the run, in its own world: leave --{given[0]} or --learn out"
+        )
+    if command.chapter is None and command.chapter_step:
+        raise RobotAgentError("--chapter-step is a step of a chapter of a life: give --chapter too")
     folder = RunFolder.open(command.run)
     config = load_config(folder)
     if command.world:
         config = replace(config, world=command.world)
     if command.body:
         config = replace(config, body=str(command.body), randomise_body=False)
+    if command.opponent:
+        config = replace(config, opponent=command.opponent)
     returns = _learn_on(command, config) if command.learn else None
     record = evaluate_run(folder, config, command, returns)
     print(f"return {spoken(record['returns'])} ({folder.evaluation(elsewhere(command))})")
@@ -88,8 +103,24 @@ def run(argv: Sequence[str]) -> int:
 
 
 def elsewhere(command: EvaluateCommand) -> str | None:
-    """What an evaluation that is not of the run's own world and body is called."""
-    return "-".join(filter(None, (command.world, command.body and command.body.stem))) or None
+    """What an evaluation that is not of the run's own world, body, opponent and beginning is called."""
+    step = f"-step-{command.chapter_step}" if command.chapter_step else ""
+    parts = (
+        command.world,
+        command.body.stem if command.body else None,
+        f"against-{Path(command.opponent).name}" if command.opponent else None,
+        f"chapter-{command.chapter}{step}" if command.chapter is not None else None,
+    )
+    return "-".join(filter(None, parts)) or None
+
+
+def _begin_chapter(body: gymnasium.Env[Any, Any], world: str, chapter: int, step: int) -> None:
+    if not body.has_wrapper_attr("begin"):
+        raise RobotAgentError(f"{world} is no life and has no chapters: leave --chapter out")
+    try:
+        body.get_wrapper_attr("begin")(chapter - 1, step)
+    except ValueError as error:
+        raise RobotAgentError(str(error)) from error
 
 
 def _learn_on(command: EvaluateCommand, config: RunConfig) -> list[float]:
@@ -106,6 +137,8 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Evaluates and writes `evaluation.json`, `videos/evaluation.mp4` and `imagination.npz`."""
     body = body_factory(config)()
+    if command.chapter is not None:
+        _begin_chapter(body, config.world, command.chapter, command.chapter_step)
     agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), prepare_device(command.device))
     episodes = 1 if learned is not None else command.episodes
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
@@ -139,6 +172,8 @@ def evaluate_run(
         "successes": successes,
         "success_rate": float(np.mean(successes)) if successes else None,
         "success_interval_95": list(rate_interval(successes)) if successes else None,
+        "chapter": command.chapter,
+        "opponent": config.opponent,
         "frames": checkpoint.state["frames"],
         "learn": command.learn,
         "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from robot_agent.agent import Agent, AgentState
-from robot_agent.cli.body import body_factory
+from robot_agent.cli.body import body_factory, make_body
 from robot_agent.cli.screen import Picture, Screen
 from robot_agent.device import prepare_device
 from robot_agent.drivers.driver import Driver, Listener
@@ -54,6 +54,9 @@ class WatchCommand:
     body: Path | None = None
     """A calibration.yaml: the arm is as it was measured there; the run's own if not given."""
 
+    opponent: str | None = None
+    """In worlds with one, who: `scripted`, `random`, `still`, or the folder of a run; by default the run's own."""
+
     out: Path | None = None
     """Write an mp4 here, as fast as it can be made, and open no page."""
 
@@ -78,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
     _check(command)
     config = _config(command)
     device = prepare_device("auto")
-    body = body_factory(config)()
+    body = _body(command, config)
     try:
         if body.render_mode != "rgb_array":
             raise BodyError(f"the world {config.world} has no pictures to show: choose one that can be rendered")
@@ -122,7 +125,15 @@ def _config(command: WatchCommand) -> RunConfig:
         config = load_config(RunFolder.open(folder))
     if command.body:
         config = replace(config, body=str(command.body))
+    if command.opponent:
+        config = replace(config, opponent=command.opponent)
     return replace(config, world=command.world) if command.world else config
+
+
+def _body(command: WatchCommand, config: RunConfig) -> gymnasium.Env[Any, Any]:
+    if command.policy == RANDOM:  # which looks at nothing, so the world's own streams will do
+        return make_body(config.world, config.opponent)
+    return body_factory(config)()
 
 
 def _driver(agent: Agent, body: gymnasium.Env[Any, Any], listener: Listener, seed: int) -> Driver:

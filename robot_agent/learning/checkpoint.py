@@ -129,7 +129,12 @@ class CheckpointStore:
     @property
     def empty(self) -> bool:
         """Whether nothing was ever saved here."""
-        return not self._paths()
+        return self.newest is None
+
+    @property
+    def newest(self) -> Path | None:
+        """Where the newest one is, None if there is none; whether it is whole, only loading tells."""
+        return next(reversed(self._paths()), None)
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob(f"{PREFIX}*"))

@@ -28,6 +28,7 @@ class RunConfig:
         camera_size: height and width of the camera in pixels.
         body: a calibration.yaml: the arm is as it was measured there.
         randomise_body: draw the arm anew for each episode, within what the calibration leaves open.
+        opponent: in worlds with one, who it is: scripted, random, still, or the folder of a run, whose agent acts.
         checkpoint_minutes: between two checkpoints; one more is written at the end, and the last three are kept.
         keep_checkpoints_every: frames between two checkpoints that are kept for good, such as 10,000.
         agent: sizes of the modules and the search at each decision.
@@ -46,6 +47,7 @@ class RunConfig:
     camera_size: tuple[int, int] = (64, 64)
     body: str | None = None
     randomise_body: bool = False
+    opponent: str = "scripted"
     checkpoint_minutes: float = 5.0
     keep_checkpoints_every: int | None = None
     agent: AgentConfig = field(default_factory=AgentConfig)
@@ -144,18 +146,19 @@ def validate(config: RunConfig) -> None:
 
 
 def resumed(kept: RunConfig, asked: RunConfig) -> RunConfig:
-    """The configuration with which a run goes on: its own, with the budget and the device that are asked for.
+    """The configuration with which a run goes on: its own, with the budget, device and opponent that are asked for.
 
     Raises:
         RunError: something else is asked to differ.
     """
-    config = replace(kept, frames=asked.frames, minutes=asked.minutes, device=asked.device)
+    free = ("frames", "minutes", "device", "opponent")
+    config = replace(kept, **{name: getattr(asked, name) for name in free})
     difference = _first_difference(to_tree(config), to_tree(asked))
     if difference is not None:
         name, own, other = difference
         raise RunError(
             f"a run goes on with its own configuration: {name} is {own} and {other} was asked for; "
-            "only frames, minutes and device may change"
+            f"only {', '.join(free[:-1])} and {free[-1]} may change"
         )
     return config
 

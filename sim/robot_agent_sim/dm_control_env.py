@@ -15,6 +15,7 @@ from robot_agent_sim.cameras.camera import Camera, open_camera
 from robot_agent_sim.cameras.platform import prepare_gl_process
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
+from robot_agent_sim.wrappers.late_observation import LateObservation
 from robot_agent_sim.wrappers.normalized_action import NormalizedAction
 
 EPISODE_FRAMES = 1000
@@ -27,11 +28,12 @@ def make_dm_control(
 ) -> gymnasium.Env[Any, Any]:
     """A task of the suite in the common form (see `robot_agent_sim.make`)."""
     body = DmControlEnv(domain, task, camera_backend=backend)
-    env: gymnasium.Env[Any, Any] = ActionRepeat(body, action_repeat)
+    env: gymnasium.Env[Any, Any] = body
     if "camera" in streams:
         env = CameraObservation(env, "camera/main", camera_size, lambda: body.image(camera_size))
-        if "proprio" not in streams:
-            env = FilterObservation(env, ["camera/main"])
+    env = ActionRepeat(LateObservation(env), action_repeat)
+    if "proprio" not in streams:
+        env = FilterObservation(env, ["camera/main"])
     return NormalizedAction(env)
 
 
@@ -75,6 +77,16 @@ class DmControlEnv(gymnasium.Env[Any, NDArray[np.float64]]):
             "action_meaning": _action_meaning(model),
         }
 
+    @property
+    def model(self) -> mujoco.MjModel:
+        """For what changes it; call `model_changed` then."""
+        return self._physics.model.ptr
+
+    def model_changed(self) -> None:
+        """To be called after something was written to `model`."""
+        for camera in self._cameras.values():
+            camera.reload()
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
@@ -84,8 +96,7 @@ class DmControlEnv(gymnasium.Env[Any, NDArray[np.float64]]):
         self._env.task._random = np.random.RandomState(self.np_random.integers(2**32, dtype=np.uint64))
         timestep = self._env.reset()
         self._frames = 0
-        for camera in self._cameras.values():
-            camera.reload()
+        self.model_changed()
         return {"proprio": _flatten(timestep.observation)}, {"state": self._state()}
 
     def step(

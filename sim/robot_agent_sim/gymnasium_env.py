@@ -15,6 +15,7 @@ from robot_agent_sim.cameras.resize import resize_by_area
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
 from robot_agent_sim.wrappers.flat_observation import FlatObservation
+from robot_agent_sim.wrappers.late_observation import LateObservation
 from robot_agent_sim.wrappers.normalized_action import NormalizedAction
 
 _DEFAULT_CONTROL_DT = 0.02
@@ -63,7 +64,7 @@ def adapt(
         **env.metadata,
         "control_dt": control_dt,
     }
-    adapted: gymnasium.Env[Any, Any] = ActionRepeat(flat, action_repeat)
+    adapted: gymnasium.Env[Any, Any] = flat
     if "camera" in streams and not flat.has_camera:
         if env.render_mode != "rgb_array":
             raise ValueError("it has no image in its observation and no rgb_array rendering: leave out camera")
@@ -72,7 +73,7 @@ def adapt(
             return resize_by_area(np.asarray(env.render(), dtype=np.uint8), camera_size)
 
         adapted = CameraObservation(adapted, "camera/main", camera_size, take_image)
-    return NormalizedAction(adapted)
+    return NormalizedAction(ActionRepeat(LateObservation(adapted), action_repeat))
 
 
 def _renders_rgb_arrays(name: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from robot_agent_sim.cameras.rig import CameraRig
+from robot_agent_sim.late import Late
 
 VIDEO_SIZE = (240, 320)
 
@@ -126,6 +127,9 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         model.opt.timestep = control_dt / self.physics_steps
         self.episode_steps = episode_steps
         self.steps = 0
+        self.sensor_delay = 0.0
+        self.unseen = False
+        self._late = Late()
         self._cameras = tuple(cameras) if "camera" in streams else ()
         self._camera_size = (int(camera_size[0]), int(camera_size[1]))
         self._rig = CameraRig(self.model, self.data, camera_backend)
@@ -208,7 +212,8 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.steps = self._clipped = 0
         self._begin(self.np_random)
         mujoco.mj_forward(self.model, self.data)
-        return self._observe(), {"clipped_actions": 0, "success": False, "state": self._state()}
+        observation = self._with_goals(self._late.begin(self._sense(render=True)))
+        return observation, {"clipped_actions": 0, "success": False, "state": self._state()}
 
     def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control step; entries of the action beyond [-1, 1] are clipped and counted.
@@ -219,16 +224,29 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         within, clipped = checked_action(action, self._shape)
         self._clipped += clipped
         self._act(within)
-        mujoco.mj_step(self.model, self.data, self.physics_steps)
         self.steps += 1
+        over = self.steps >= self.episode_steps
+        # What is as old as the delay is what was sensed some frames ago, some physics steps before the frame's end.
+        late, early = divmod(round(self.sensor_delay / self.model.opt.timestep), self.physics_steps)
+        mujoco.mj_step(self.model, self.data, self.physics_steps - early)
+        observation = self._sense(render=over or not self.unseen)
+        if early:
+            mujoco.mj_step(self.model, self.data, early)
+        if over or not self.unseen:
+            observation = self._late.deliver(observation, late)
         reward, success = self._judge()
         info = {"frames": 1, "clipped_actions": self._clipped, "success": success, "state": self._state()}
-        return self._observe(), reward, False, self.steps >= self.episode_steps, info
+        return self._with_goals(observation), reward, False, over, info
 
-    def _observe(self) -> Observation:
-        observation: Observation = {f"camera/{name}": self.image(name, self._camera_size) for name in self._cameras}
+    def _sense(self, render: bool) -> Observation:
+        observation: Observation = {}
+        if render:
+            observation = {f"camera/{name}": self.image(name, self._camera_size) for name in self._cameras}
         if self._feels:
             observation["proprio"] = self._proprio()
+        return observation
+
+    def _with_goals(self, observation: Observation) -> Observation:
         return observation | self._goals() if self.goal_dim else observation
 
     def _state(self) -> NDArray[np.float64]:

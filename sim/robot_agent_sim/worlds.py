@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -17,6 +17,9 @@ from robot_agent_sim.cameras.platform import requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
 from robot_agent_sim.life.lives import LIVES
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
+
+if TYPE_CHECKING:
+    from robot_agent_sim.arena.solo import Behaviour
 
 STREAMS = ("camera", "proprio")
 _DISCRETE_ENTRY_POINTS = (
@@ -49,10 +52,21 @@ OWN_WORLDS = {
 """Worlds that are made here: by name, the class and one line. `gymnasium.make("<name>-v0")` builds them too."""
 
 SHARED_WORLDS = {
-    "arena/pursuit": ("robot_agent_sim.arena.games:PursuitEnv", "chaser", "a rover that hunts another one"),
-    "arena/push": ("robot_agent_sim.arena.games:PushEnv", "east", "two rovers that push one box, each its own way"),
+    "arena/pursuit": ("robot_agent_sim.arena.games:PursuitEnv", "a rover that hunts another one"),
+    "arena/push": ("robot_agent_sim.arena.games:PushEnv", "two rovers that push one box, each its own way"),
 }
-"""Worlds of two agents: by name, the class, whom `make` lets you be against a scripted opponent, and one line."""
+"""Worlds of two agents: by name, the class and one line."""
+
+SIDES = {
+    "arena/pursuit": ("arena/pursuit", "chaser", "a rover that hunts another one"),
+    "arena/pursuit/runner": ("arena/pursuit", "runner", "a rover that another one hunts"),
+    "arena/push": ("arena/push", "east", "a rover that pushes a box west, against another one"),
+    "arena/push/west": ("arena/push", "west", "a rover that pushes a box east, against another one"),
+}
+"""Shared worlds as one of their agents lives in them: by name, the shared world, the agent, and one line."""
+
+SEEN_ONLY = frozenset({"so101/reach-by-sight", "rover/goal", "rover/traffic", *SIDES})
+"""Worlds of which only a camera tells what shall be done."""
 
 
 class UnknownWorldError(ValueError):
@@ -75,7 +89,7 @@ def list_worlds() -> list[World]:
     a package of its own: `make` says so.
     """
     worlds = [World(name, description, STREAMS) for name, (_, description) in OWN_WORLDS.items()]
-    worlds += [World(name, description, STREAMS) for name, (_, _, description) in SHARED_WORLDS.items()]
+    worlds += [World(name, description, STREAMS) for name, (_, _, description) in SIDES.items()]
     worlds += [World(f"life/{name}", description, STREAMS) for name, (description, _) in LIVES.items()]
     worlds += [
         World(f"dmc/{domain.name}-{task}", f"{task} with {domain.body}", STREAMS)
@@ -89,13 +103,14 @@ def list_worlds() -> list[World]:
 def make(
     world: str,
     *,
-    streams: Sequence[str] = ("proprio",),
+    streams: Sequence[str] | None = None,
     camera_size: tuple[int, int] = (64, 64),
     action_repeat: int | None = None,
     seed: int | None = None,
     camera_backend: str | None = None,
     body: Path | str | None = None,
     randomise: bool = False,
+    opponent: str | Behaviour = "scripted",
 ) -> gymnasium.Env[Any, Any]:
     """Builds a world.
 
@@ -106,10 +121,11 @@ def make(
     simulator's state is known, `state` float64. `reset(seed=)` makes an episode that does not depend on earlier ones.
 
     Args:
-        world: a name of `OWN_WORLDS`; one of `SHARED_WORLDS`, as one of its agents; `life/<name>` for a stream of
+        world: a name of `OWN_WORLDS`; one of `SIDES`, to be an agent of a shared world; `life/<name>` for a stream of
             worlds and changes; `dmc/<domain>-<task>` for dm_control's suite; `gym/<Id>` for an installed gymnasium
             environment.
-        streams: of `camera` and `proprio`, at least one.
+        streams: of `camera` and `proprio`, at least one; default `proprio`, with `camera` where only the camera shows
+            what shall be done: there it cannot be left out.
         camera_size: (height, width) in pixels of every camera.
         action_repeat: frames that one decision lasts, rewards summed; default 2 for `dmc/`,
             `so101/` and lives with it, whose frames are 0.02 s and shorter, else 1.
@@ -118,13 +134,21 @@ def make(
             that are rendered here; default from the environment variable `ROBOT_AGENT_CAMERA`, else `auto`.
         body: a `calibration.yaml`: an arm of `so101/` is as it was measured there.
         randomise: and anew at each reset within what the calibration leaves open.
+        opponent: in worlds of `SIDES`, how the other agent behaves at first: `scripted`, `random`, `still`, or a
+            function of its own (see `arena.solo.Behaviour`).
 
     Raises:
         UnknownWorldError: no such world.
         CalibrationFileError: the calibration cannot be read, or is not of this body.
         ValueError: the world cannot offer a stream, its action space is not a finite `Box`, or a bad argument.
     """
+    if streams is None:
+        streams = STREAMS if _is_seen_only(world) else ("proprio",)
     _check_arguments(streams, camera_size, action_repeat)
+    if "camera" not in streams and _is_seen_only(world):
+        raise ValueError(f"only the camera shows what shall be done in {world}: ask for the streams camera and proprio")
+    if opponent != "scripted" and not _has_opponent(world):
+        raise ValueError(f"there is no opponent in {world}: leave it out, or choose one of {', '.join(SIDES)}")
     backend = requested_backend(camera_backend)
     suite, _, name = world.partition("/")
     if randomise and body is None:
@@ -135,10 +159,10 @@ def make(
         env = _make_calibrated(body, randomise, seed or 0, world, streams, camera_size, action_repeat, backend)
     elif world in OWN_WORLDS:
         env = _make_own(world, streams, camera_size, action_repeat, backend)
-    elif world in SHARED_WORLDS:
-        env = _make_solo(world, streams, camera_size, action_repeat or 1, backend)
+    elif world in SIDES:
+        env = _make_own(world, streams, camera_size, action_repeat, backend, opponent=opponent)
     elif suite == "life" and name in LIVES:
-        env = _make_life(name, streams, camera_size, action_repeat, backend, seed or 0)
+        env = _make_life(name, streams, camera_size, action_repeat, backend, opponent, seed or 0)
     elif suite == "dmc":
         from robot_agent_sim.dm_control_env import make_dm_control
 
@@ -172,6 +196,8 @@ def make_parallel(world: str, **options: Any) -> Any:
     if world not in SHARED_WORLDS:
         names = ", ".join(SHARED_WORLDS)
         raise UnknownWorldError(f"unknown world of several agents {world!r}, expected one of {names}")
+    if "camera" not in options.get("streams", STREAMS) and set(options["streams"]) <= set(STREAMS):
+        raise ValueError(f"only the camera shows what shall be done in {world}: ask for the streams camera and proprio")
     return _imported(SHARED_WORLDS[world][0])(**options)
 
 
@@ -190,8 +216,16 @@ def _make_own(
     backend: str,
     **options: Any,
 ) -> gymnasium.Env[Any, Any]:
-    build = _imported(OWN_WORLDS[world][0])
-    env: gymnasium.Env[Any, Any] = build(streams=streams, camera_size=camera_size, camera_backend=backend, **options)
+    """One of `OWN_WORLDS`, whose options these are, or of `SIDES`, whose only option is `opponent`."""
+    view = {"streams": streams, "camera_size": camera_size, "camera_backend": backend}
+    env: gymnasium.Env[Any, Any]
+    if world in SIDES:
+        from robot_agent_sim.arena.solo import against
+
+        shared, agent, _ = SIDES[world]
+        env = against(options["opponent"], make_parallel(shared, **view), agent)
+    else:
+        env = _imported(OWN_WORLDS[world][0])(**view, **options)
     repeat = action_repeat or (2 if world.startswith("so101/") else 1)
     return env if repeat == 1 else ActionRepeat(env, repeat)
 
@@ -209,28 +243,41 @@ def _make_calibrated(body: Path | str, randomise: bool, seed: int, world: str, *
     return env
 
 
-def _make_solo(
-    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int, backend: str
-) -> gymnasium.Env[Any, Any]:
-    from robot_agent_sim.arena.solo import SoloEnv
-
-    arena = make_parallel(world, streams=streams, camera_size=camera_size, camera_backend=backend)
-    env: gymnasium.Env[Any, Any] = SoloEnv(arena, SHARED_WORLDS[world][1])
-    return env if action_repeat == 1 else ActionRepeat(env, action_repeat)
-
-
 def _imported(entry_point: str) -> Any:
     module, _, name = entry_point.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def _make_life(
-    name: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None, backend: str, seed: int
+    name: str,
+    streams: Sequence[str],
+    camera_size: tuple[int, int],
+    action_repeat: int | None,
+    backend: str,
+    opponent: str | Behaviour,
+    seed: int,
 ) -> gymnasium.Env[Any, Any]:
     from robot_agent_sim.life.stream import LifeStream
 
-    chapters = LIVES[name][1]
-    return LifeStream(chapters, lambda world: _make_own(world, streams, camera_size, action_repeat, backend), seed)
+    def make_world(world: str) -> gymnasium.Env[Any, Any]:
+        options = {"opponent": opponent} if world in SIDES else {}
+        return _make_own(world, streams, camera_size, action_repeat, backend, **options)
+
+    return LifeStream(LIVES[name][1], make_world, seed)
+
+
+def _worlds_of(world: str) -> set[str]:
+    """The world itself, or the worlds of a life."""
+    suite, _, name = world.partition("/")
+    return {chapter.world for chapter in LIVES[name][1]} if suite == "life" and name in LIVES else {world}
+
+
+def _is_seen_only(world: str) -> bool:
+    return not SEEN_ONLY.isdisjoint(_worlds_of(world))
+
+
+def _has_opponent(world: str) -> bool:
+    return not _worlds_of(world).isdisjoint(SIDES)
 
 
 def _check_arguments(streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None) -> None:

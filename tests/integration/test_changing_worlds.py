@@ -50,6 +50,18 @@ def test_a_named_life_can_be_trained_on_and_evaluated(tmp_path: Path, capsys: py
     assert main(["train", "--world", "life/arm-year", "--frames", "160", "--out", str(tmp_path / "run"), *small]) == 0
     assert main(["evaluate", str(tmp_path / "run"), "--episodes", "2", "--no-video"]) == 0
     assert "success in" in capsys.readouterr().out
+    later = ["--chapter", "2", "--chapter-step", "2500"]
+    assert main(["evaluate", str(tmp_path / "run"), "--episodes", "1", "--no-video", *later]) == 0
+    assert "evaluation-chapter-2-step-2500.json" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run/evaluation-chapter-2-step-2500.json").read_text())["chapter"] == 2
+    for flags, complaint in (
+        (["--chapter", "9"], "there is no chapter 9, expected 1 to 6"),
+        (["--chapter-step", "5"], "give --chapter too"),
+        (["--learn", "--chapter", "2"], "leave --chapter or --learn out"),
+        (["--chapter", "1", "--world", "so101/reach"], "so101/reach is no life and has no chapters"),
+    ):
+        assert main(["evaluate", str(tmp_path / "run"), "--no-video", *flags]) == 2
+        assert complaint in capsys.readouterr().err
     evaluation = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert len(evaluation["successes"]) == 2
     assert 0 <= evaluation["success_interval_95"][0] <= evaluation["success_rate"]

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pettingzoo import ParallelEnv
 
 from robot_agent_sim.cameras.rig import CameraRig
+from robot_agent_sim.late import Late
 from robot_agent_sim.mujoco_env import VIDEO_SIZE, Observation, View, checked_action, checked_view
-from robot_agent_sim.rover.rover import CONTROL_DT, FASTEST_WHEEL, Rover, add_rover, arena_spec
+from robot_agent_sim.rover.rover import CONTROL_DT, Rover, add_rover, arena_spec
 
 
 class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
@@ -23,6 +24,9 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
     Observations of each agent are `camera/front` uint8 (height, width, 3) and `proprio` float32 (4,): for the left and
     the right wheel, the speed by the encoders and the commanded speed (rad/s). `infos` have `success`, the simulator's
     `state` (qpos, then qvel), `frames` and `clipped_actions` (of the agent, since the episode began).
+
+    Two attributes may be changed between steps. `sensor_delay`: s by which all that is observed is old, to the physics
+    step. `unseen`: agents whose cameras stay shut in steps that do not end the episode, for pictures that nobody sees.
 
     Args:
         episode_steps: control steps of 0.1 s after which an episode is truncated.
@@ -47,7 +51,11 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         self.data = mujoco.MjData(self.model)
         self.rovers = {agent: Rover(self.model, agent) for agent in self.possible_agents}
         self.steps = 0
+        self.sensor_delay = 0.0
+        self.unseen: frozenset[str] = frozenset()
+        self._late = {agent: Late() for agent in self.possible_agents}
         self.np_random = np.random.default_rng()
+        fastest = ", ".join(f"{rover.fastest:g} for {agent}" for agent, rover in self.rovers.items())
         self.metadata = {
             "name": type(self).__name__,
             "render_modes": ["rgb_array"],
@@ -55,7 +63,7 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
             "is_parallelizable": True,
             "control_dt": CONTROL_DT,
             "frames_per_step": 1,
-            "action_meaning": f"speed of the left and of the right wheel, [-1, 1] of {FASTEST_WHEEL:g} rad/s",
+            "action_meaning": f"speed of the left and of the right wheel, [-1, 1] of its fastest in rad/s, {fastest}",
         }
         self._physics_steps = round(CONTROL_DT / self.model.opt.timestep)
         self._streams = tuple(view.get("streams", ("camera", "proprio")))
@@ -116,7 +124,8 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         mujoco.mj_resetData(self.model, self.data)
         self._begin(self.np_random)
         mujoco.mj_forward(self.model, self.data)
-        return self._observations(), self._infos(dict.fromkeys(self.agents, False))
+        observations = {agent: self._late[agent].begin(self._sense(agent)) for agent in self.agents}
+        return observations, self._infos(dict.fromkeys(self.agents, False))
 
     def step(
         self, actions: Mapping[str, ArrayLike]
@@ -135,13 +144,22 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
         for agent, (action, clipped) in within.items():
             self._clipped[agent] += clipped
             self.rovers[agent].drive(self.data, action)
-        mujoco.mj_step(self.model, self.data, self._physics_steps)
         self.steps += 1
-        judged = self._judge()
         acting = list(self.agents)
         over = self.steps >= self.episode_steps
+        # As in `MujocoEnv.step`: what is delivered some frames later is sensed some physics steps before their end.
+        late, early = divmod(round(self.sensor_delay / self.model.opt.timestep), self._physics_steps)
+        mujoco.mj_step(self.model, self.data, self._physics_steps - early)
+        unseen = frozenset() if over else self.unseen
+        observations = {agent: self._sense(agent, render=agent not in unseen) for agent in acting}
+        if early:
+            mujoco.mj_step(self.model, self.data, early)
+        for agent in acting:
+            if agent not in unseen:
+                observations[agent] = self._late[agent].deliver(observations[agent], late)
+        judged = self._judge()
         result = (
-            self._observations(),
+            observations,
             {agent: judged[agent][0] for agent in acting},
             dict.fromkeys(acting, False),
             dict.fromkeys(acting, over),
@@ -151,15 +169,17 @@ class ArenaEnv(ParallelEnv[str, Observation, NDArray[np.float32]]):
             self.agents = []
         return result
 
-    def _observations(self) -> dict[str, Observation]:
-        seen: dict[str, Observation] = {}
-        for agent in self.agents:
-            seen[agent] = {}
-            if "camera" in self._streams:
-                seen[agent]["camera/front"] = self._rig.image(self.rovers[agent].camera, self._camera_size)
-            if "proprio" in self._streams:
-                seen[agent]["proprio"] = self.rovers[agent].proprio(self.data, CONTROL_DT)
-        return seen
+    def _sense(self, agent: str, render: bool = True) -> Observation:
+        sensed: Observation = {}
+        if render and "camera" in self._streams:
+            sensed["camera/front"] = self.look(agent)
+        if "proprio" in self._streams:
+            sensed["proprio"] = self.rovers[agent].proprio(self.data, CONTROL_DT)
+        return sensed
+
+    def look(self, agent: str) -> NDArray[np.uint8]:
+        """What an agent's camera sees now."""
+        return self._rig.image(self.rovers[agent].camera, self._camera_size)
 
     def _infos(self, success: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
         state = np.concatenate((self.data.qpos, self.data.qvel))

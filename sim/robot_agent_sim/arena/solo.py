@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent_sim.arena.arena import ArenaEnv
+from robot_agent_sim.arena.opponents import OPPONENTS
 from robot_agent_sim.mujoco_env import Observation
 
 Behaviour = Callable[["SoloEnv", Observation], NDArray[np.floating]]
@@ -35,13 +36,14 @@ def still(solo: SoloEnv, observation: Observation) -> NDArray[np.floating]:
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = (scripted, random, still)
-"""By the number that `Drift`'s change `opponent` gives."""
+"""Those of `OPPONENTS`, by the number that `Drift`'s change `opponent` gives; none looks at what it observes."""
 
 
 class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     """One agent of an arena as a gymnasium world.
 
-    `opponent` is the number of the behaviour in force; it may be changed at any time, as `Drift` does.
+    `opponent` is the number of the behaviour in force; it may be changed at any time, as `Drift` does, and so may
+    `sensor_delay` and `unseen` (see `MujocoEnv`). The opponent's camera is rendered for behaviours that look.
 
     Args:
         arena: the shared world.
@@ -70,11 +72,21 @@ class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.whim = np.zeros(2)
         self.opponent_rng = np.random.default_rng(0)
         self._others_observation: Observation = {}
+        self.unseen = False
 
     @property
     def model(self) -> mujoco.MjModel:
         """Of the shared world, for what changes it."""
         return self.arena.model
+
+    @property
+    def sensor_delay(self) -> float:
+        """s by which all that is observed is old."""
+        return self.arena.sensor_delay
+
+    @sensor_delay.setter
+    def sensor_delay(self, seconds: float) -> None:
+        self.arena.sensor_delay = seconds
 
     def model_changed(self) -> None:
         """To be called after something was written to `model`."""
@@ -93,7 +105,13 @@ class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     def step(self, action: NDArray[np.floating]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control step; the opponent acts on what it observed last."""
-        opposing = self.behaviours[self.opponent](self, self._others_observation)
+        behaviour = self.behaviours[self.opponent]
+        looks = behaviour not in BEHAVIOURS and "camera/front" in self.arena.observation_spaces[self.other].spaces
+        if looks and "camera/front" not in self._others_observation:  # it came into force just now
+            self._others_observation = {"camera/front": self.arena.look(self.other), **self._others_observation}
+        opposing = behaviour(self, self._others_observation)
+        unseen = {self.agent: self.unseen, self.other: not looks}
+        self.arena.unseen = frozenset(agent for agent, shut in unseen.items() if shut)
         observations, rewards, terminated, truncated, infos = self.arena.step(
             {self.agent: action, self.other: opposing}
         )
@@ -108,3 +126,16 @@ class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def close(self) -> None:
         """Frees the cameras."""
         self.arena.close()
+
+
+def against(opponent: str | Behaviour, arena: ArenaEnv, agent: str) -> SoloEnv:
+    """An agent of an arena against an opponent by its name, or by a behaviour of its own.
+
+    Raises:
+        ValueError: no opponent has that name.
+    """
+    if callable(opponent):
+        return SoloEnv(arena, agent, (*BEHAVIOURS, opponent), len(BEHAVIOURS))
+    if opponent not in OPPONENTS:
+        raise ValueError(f"opponent is {opponent!r}, expected {', '.join(OPPONENTS)}, or a function")
+    return SoloEnv(arena, agent, opponent=OPPONENTS.index(opponent))

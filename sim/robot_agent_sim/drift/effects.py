@@ -55,8 +55,11 @@ def _payload(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value
 
 
 def _gain(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    linear = (int(mujoco.mjtGain.mjGAIN_FIXED), int(mujoco.mjtGain.mjGAIN_AFFINE))
+    if not np.isin(model.actuator_gaintype[ids], linear).all():
+        raise ValueError("this world has muscles, whose gain is no factor: choose another change")
     # A weak servo still knows where it should be: what it gives for an error shrinks, and the most it gives.
-    model.actuator_gainprm[ids, 0] = value * before["actuator_gainprm"][ids, 0]
+    model.actuator_gainprm[ids, :3] = value * before["actuator_gainprm"][ids, :3]
     model.actuator_biasprm[ids, :3] = value * before["actuator_biasprm"][ids, :3]
     model.actuator_forcerange[ids] = value * before["actuator_forcerange"][ids]
 
@@ -77,6 +80,8 @@ def _of_joints(field: str) -> Callable[[mujoco.MjModel, Saved, NDArray[np.int64]
 
 
 def _tilt(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    if model.opt.disableflags & int(mujoco.mjtDisableBit.mjDSBL_GRAVITY):
+        raise ValueError("this world has no gravity whose direction could change")
     angle = np.deg2rad(value)
     x, y, z = before["gravity"]
     model.opt.gravity[:] = (x * np.cos(angle) + z * np.sin(angle), y, z * np.cos(angle) - x * np.sin(angle))
@@ -98,6 +103,9 @@ def _camera_shift(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], 
 
 
 def _camera_roll(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    follows = (int(mujoco.mjtCamLight.mjCAMLIGHT_TARGETBODY), int(mujoco.mjtCamLight.mjCAMLIGHT_TARGETBODYCOM))
+    if np.isin(model.cam_mode[ids], follows).all():
+        raise ValueError("a camera that turns to what it follows cannot be turned otherwise: name another one")
     half = np.deg2rad(value) / 2
     turn = np.array([np.cos(half), 0, 0, np.sin(half)])
     for camera in ids:
@@ -148,8 +156,14 @@ EFFECTS: Mapping[str, Effect] = {
     "tilt": Effect("degrees by which the ground rises towards x", 0.0, ("gravity",), _tilt),
     "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),
     "sensor_delay": Effect("s by which all that is observed is old", 0.0, (), lambda *_: None),
-    "camera_shift": Effect("m that a camera moves to its right", 0.0, ("cam_pos", "cam_quat"), _camera_shift, "camera"),
-    "camera_roll": Effect("degrees that a camera turns about its axis", 0.0, ("cam_quat",), _camera_roll, "camera"),
+    "camera_shift": Effect(
+        "m that a camera moves to its right", 0.0, ("cam_pos", "cam_quat"), _camera_shift, "camera",
+        constants=True,
+    ),
+    "camera_roll": Effect(
+        "degrees that a camera turns about its axis", 0.0, ("cam_quat",), _camera_roll, "camera",
+        constants=True,
+    ),
     "light": Effect(
         "factor on all light", 1.0, ("light_diffuse", "headlight_diffuse", "headlight_ambient"), _light,
     ),
@@ -186,6 +200,8 @@ def target_ids(model: mujoco.MjModel, effect: Effect, target: str) -> NDArray[np
     counts = {"geom": "ngeom", "body": "nbody", "actuator": "nu", "joint": "njnt", "camera": "ncam"}
     if effect.of is None:
         return np.arange(0)
+    if not getattr(model, counts[effect.of]):
+        raise ValueError(f"this world has no {effect.of} that could change")
     if not target:
         return np.arange(getattr(model, counts[effect.of]))
     try:

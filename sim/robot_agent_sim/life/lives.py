@@ -43,6 +43,15 @@ LIVES: Mapping[str, tuple[str, tuple[Chapter, ...]]] = {
             ),
         ),
     ),
+    "rover-rivals": (
+        "a rover that hunts another one, whose ways change",
+        (
+            Chapter("arena/pursuit", 10_000),
+            Chapter("arena/pursuit", 10_000, (Change("opponent", 1.0),)),
+            Chapter("arena/pursuit", 10_000, (Change("opponent", 2.0, every=2_000),)),
+            Chapter("arena/pursuit", 10_000, (Change("gain", 0.5, "runner/left_wheel", over=5_000),)),
+        ),
+    ),
     "rover-seasons": (
         "a rover that looks for a marker in dusk, on ice, in new colours and in traffic",
         (

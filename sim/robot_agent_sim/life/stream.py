@@ -29,7 +29,7 @@ class LifeStream(gymnasium.Env[Any, Any]):
         seed: of what chapters draw.
 
     Raises:
-        ValueError: worlds whose spaces, control rate or goals differ.
+        ValueError: worlds whose spaces, control rate or rewards for a goal differ.
     """
 
     render_mode = "rgb_array"
@@ -44,9 +44,15 @@ class LifeStream(gymnasium.Env[Any, Any]):
         first = self._worlds[chapters[0].world]
         for name, world in self._worlds.items():
             same = world.observation_space == first.observation_space and world.action_space == first.action_space
-            if not same or world.metadata["control_dt"] != first.metadata["control_dt"]:
+            rates = [[of.metadata[rate] for rate in ("control_dt", "frames_per_step")] for of in (world, first)]
+            if not same or rates[0] != rates[1]:
                 raise ValueError(
                     f"{name} has other spaces or another control rate than {chapters[0].world}: a life needs the same"
+                )
+            if not _reward_goals_alike(world, first):
+                raise ValueError(
+                    f"{name} rewards a goal otherwise than {chapters[0].world}, and who relabels goals cannot tell "
+                    "in which of them they were: give it a life of its own"
                 )
         self.observation_space, self.action_space = first.observation_space, first.action_space
         self.metadata = dict(first.metadata)
@@ -65,6 +71,20 @@ class LifeStream(gymnasium.Env[Any, Any]):
     def _open_chapter(self) -> Drift:
         chapter = self.chapters[self.chapter % len(self.chapters)]
         return Drift(self._worlds[chapter.world], chapter.changes, chapter.ranges, self._seed + self.chapter)
+
+    def begin(self, chapter: int, step: int = 0) -> None:
+        """The next episode begins in a chapter (counted from 0), at a step within it.
+
+        Raises:
+            ValueError: there is no such chapter or step.
+        """
+        if not 0 <= chapter < len(self.chapters):
+            raise ValueError(f"there is no chapter {chapter + 1}, expected 1 to {len(self.chapters)}")
+        if not 0 <= step < self.chapters[chapter].steps:
+            raise ValueError(
+                f"there is no step {step} in chapter {chapter + 1}, expected 0 to {self.chapters[chapter].steps - 1}"
+            )
+        self.life_steps = sum(earlier.steps for earlier in self.chapters[:chapter]) + step
 
     @property
     def unwrapped(self) -> gymnasium.Env[Any, Any]:
@@ -95,7 +115,7 @@ class LifeStream(gymnasium.Env[Any, Any]):
         return {**info, "chapter": self.chapter, "world": world}
 
     def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
-        """Of the world of this chapter."""
+        """Of this world, as of all others of the life."""
         rewards: NDArray[np.float32] = self._now.get_wrapper_attr("compute_reward")(achieved, desired, info)
         return rewards
 
@@ -107,3 +127,18 @@ class LifeStream(gymnasium.Env[Any, Any]):
         """Closes all worlds."""
         for world in self._worlds.values():
             world.close()
+
+
+def _reward_goals_alike(one: gymnasium.Env[Any, Any], other: gymnasium.Env[Any, Any]) -> bool:
+    """Whether two worlds give the same rewards for a thousand pairs of goals, 0.1 mm to 1 m apart."""
+    have = [world.has_wrapper_attr("compute_reward") for world in (one, other)]
+    if not all(have):
+        return not any(have)
+    space = one.observation_space["desired_goal"]  # type: ignore[index]
+    rng = np.random.default_rng(0)
+    desired = rng.uniform(-0.5, 0.5, (1000, *space.shape)).astype(np.float32)
+    apart = rng.normal(size=desired.shape)
+    apart *= (10 ** rng.uniform(-4, 0, len(desired)) / np.linalg.norm(apart, axis=-1))[:, None]
+    achieved = (desired + apart).astype(np.float32)
+    rewards = [world.get_wrapper_attr("compute_reward")(achieved, desired, {}) for world in (one, other)]
+    return np.array_equal(*rewards)

@@ -90,22 +90,24 @@ class Rover:
         self._motors = np.array([model.actuator(wheel).id for wheel in wheels])
         bodies = [self._body, *(model.body(wheel).id for wheel in wheels)]
         self.geoms = np.flatnonzero(np.isin(model.geom_bodyid, bodies))
-        self._before = np.zeros(2)
+        self.fastest = float(model.actuator_ctrlrange[self._motors[0], 1])
+        self._reading = self._before = np.zeros(2)
 
     def place(self, data: mujoco.MjData, position: NDArray[np.float64], heading: float) -> None:
         """Puts it at rest: `position` (x, y) in m, `heading` in rad from x towards y."""
         at = self._free
         data.qpos[at : at + 7] = (*position, 0, np.cos(heading / 2), 0, 0, np.sin(heading / 2))
-        self._before = self._read(data)
+        self._reading = self._before = self._read(data)
 
     def drive(self, data: mujoco.MjData, action: NDArray[np.floating]) -> None:
-        """Commands the left and the right wheel, each in [-1, 1] of the fastest, for one control step."""
-        self._before = self._read(data)
-        data.ctrl[self._motors] = FASTEST_WHEEL * action
+        """Commands the left and the right wheel, each in [-1, 1] of `fastest` rad/s, for one control step."""
+        self._before = self._reading
+        data.ctrl[self._motors] = self.fastest * action
 
     def proprio(self, data: mujoco.MjData, dt: float) -> NDArray[np.float32]:
-        """Speeds of the wheels by the encoders over the last control step of `dt` s, and as commanded, rad/s: (4,)."""
-        speeds = (self._read(data) - self._before) / dt
+        """Speeds of the wheels by the encoders since the last time, `dt` s ago, and as commanded, rad/s: (4,)."""
+        self._reading = self._read(data)
+        speeds = (self._reading - self._before) / dt
         return np.concatenate((speeds, data.ctrl[self._motors]), dtype=np.float32)
 
     def position(self, data: mujoco.MjData) -> NDArray[np.float64]:

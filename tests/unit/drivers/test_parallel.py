@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from robot_agent_sim import make_parallel
+from robot_agent_sim.arena.games import PursuitEnv
 
 from robot_agent.agent import Agent
 from robot_agent.drivers.parallel import ParallelDriver
@@ -19,7 +19,7 @@ class Ending:
     """An arena that ends for one agent before its time."""
 
     def __init__(self, at: int) -> None:
-        self.arena = make_parallel("arena/pursuit", streams=("proprio",), episode_steps=12)
+        self.arena = PursuitEnv(streams=("proprio",), episode_steps=12)
         self.possible_agents = self.arena.possible_agents
         self.at = at
         self.resets: list[int | None] = []

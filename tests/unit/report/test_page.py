@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from robot_agent.errors import RunError
 from robot_agent.report import write_report
-from robot_agent.report.runs import anchors
+from robot_agent.report.figures import learning_curves
+from robot_agent.report.runs import RunRecord, anchors
 from robot_agent.run.video import write_video
 
 
@@ -80,6 +85,48 @@ def test_a_whole_run(tmp_path: Path):
     ):
         assert text in page, text
     assert page.count("<svg") >= 8
+
+
+def test_curves_of_a_life_are_marked_where_the_world_changed(tmp_path: Path):
+    """Each change is a dotted line with its words; what has not changed since the last episode is not said again."""
+    folder = make_run(tmp_path / "life", world="life/arm-year")
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    told = [
+        {},
+        {},
+        {"payload:gripper": 0.1},
+        {"payload:gripper": 0.15},
+        {"payload:gripper": 0.15},
+        {},
+        {"gain": 0.5},
+        {},
+    ]
+    chapters = [0, 0, 1, 1, 1, 2, 2, 3]
+    for record, drift, chapter in zip(records, told, chapters, strict=True):
+        record |= {"drift": drift, "chapter": chapter, "world": "so101/reach"}
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    run = RunRecord.read(folder)
+    assert run.changes() == [(2000.0, "payload:gripper"), (5000.0, "as made"), (6000.0, "gain"), (7000.0, "as made")]
+    (axis,) = drawn_axes(lambda: learning_curves([run], "frames"))
+    marks = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == ":"]
+    assert marks == [2000, 5000, 6000, 7000]
+    assert [text.get_text() for text in axis.texts] == ["payload:gripper", "as made", "gain", "as made"]
+    assert "<!-- payload:gripper -->" in write_report([folder], tmp_path / "report.html").read_text()
+
+
+def drawn_axes(draw: Callable[[], str]) -> list[Axes]:
+    """The axes of the figure that a function draws."""
+    figures: list[Figure] = []
+    made = Figure.__init__
+
+    def noted(figure: Figure, *arguments: Any, **options: Any) -> None:
+        made(figure, *arguments, **options)
+        figures.append(figure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "__init__", noted)
+        draw()
+    return [axis for figure in figures for axis in figure.axes]
 
 
 def test_nothing_comes_from_elsewhere(tmp_path: Path):

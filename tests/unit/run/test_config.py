@@ -59,7 +59,9 @@ def test_values_that_a_field_cannot_have_are_refused(tree: dict, sentence: str):
 def test_a_resumed_run_may_change_its_budget_and_device_and_nothing_else():
     kept = RunConfig(frames=100, device="cpu")
     assert resumed(kept, replace(kept, frames=200, minutes=3.0, device="auto")).frames == 200
-    with pytest.raises(RunError, match="seed is 0 and 4 was asked for; only frames, minutes and device may change"):
+    with pytest.raises(
+        RunError, match="seed is 0 and 4 was asked for; only frames, minutes, device and opponent may change"
+    ):
         resumed(kept, replace(kept, seed=4))
     other = replace(kept, agent=replace(kept.agent, mind=replace(kept.agent.mind, discount=0.5)))
     with pytest.raises(RunError, match=r"agent.mind.discount is 0.99 and 0.5 was asked for"):

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
-from robot_agent_sim import UnknownWorldError, make, make_parallel
+from robot_agent_sim import OPPONENTS, UnknownWorldError, make, make_parallel
 from robot_agent_sim.arena.arena import ArenaEnv
+from robot_agent_sim.arena.games import PursuitEnv, PushEnv
 from robot_agent_sim.arena.solo import BEHAVIOURS, SoloEnv
 from robot_agent_sim.drift.change import Change
 from robot_agent_sim.drift.drift import Drift
-from robot_agent_sim.worlds import SHARED_WORLDS
+from robot_agent_sim.worlds import SHARED_WORLDS, SIDES
 
 NAMES = sorted(SHARED_WORLDS)
 
 
+ARENAS = {"arena/pursuit": PursuitEnv, "arena/push": PushEnv}
+
+
 def arena(name: str, **options) -> ArenaEnv:
-    return make_parallel(name, **{"streams": ("proprio",), **options})
+    """Blind unless asked otherwise: fast, for what has nothing to do with cameras."""
+    return ARENAS[name](**{"streams": ("proprio",), **options})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,6 +34,14 @@ def test_pettingzoo_accepts_it(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_pettingzoo_accepts_it_with_cameras(name: str):
+    parallel_api_test(
+        make_parallel(name, camera_size=(8, 8), camera_backend="raycast", episode_steps=20), num_cycles=50
+    )
+
+
+@pytest.mark.parametrize("name", SIDES)
 @pytest.mark.filterwarnings("ignore::UserWarning")  # remarks of the checker
 def test_gymnasium_accepts_it_as_one_agent_sees_it(name: str):
     check_env(make(name, streams=("proprio", "camera"), camera_backend="raycast", camera_size=(16, 16)))
@@ -109,6 +122,68 @@ def test_every_behaviour_is_reproducible():
                 *_, info = solo.step(np.zeros(2, np.float32))
             places.append(info["state"])
         assert np.array_equal(*places)
+
+
+def test_a_runner_gets_in_its_motors_what_it_feels_commanded():
+    world = arena("arena/pursuit")
+    world.reset(0)
+    for _ in range(15):
+        observations, *_ = world.step({"chaser": np.zeros(2), "runner": np.ones(2)})
+    felt, motors = observations["runner"]["proprio"], world.model.actuator("runner/left_wheel")
+    assert felt[2:] == pytest.approx([13.5, 13.5])
+    assert motors.ctrlrange[1] == pytest.approx(13.5)
+    # In the air the wheels reach what is commanded, and do not when the command is beyond what the motor takes.
+    world.data.qpos[world.model.joint("runner/free").qposadr[0] + 2] = 5.0
+    world.model.opt.gravity[:] = 0
+    for _ in range(10):
+        felt = world.step({"chaser": np.zeros(2), "runner": np.ones(2)})[0]["runner"]["proprio"]
+    assert felt[:2] == pytest.approx(felt[2:], abs=0.2)
+    assert "13.5 for runner" in world.metadata["action_meaning"]
+
+
+def test_each_side_of_an_arena_is_a_world():
+    for name, (shared, agent, _) in SIDES.items():
+        env = make(name, camera_size=(8, 8), camera_backend="raycast")
+        assert isinstance(env, SoloEnv)
+        assert (env.agent, type(env.arena)) == (agent, ARENAS[shared])
+    runner = make("arena/pursuit/runner", camera_size=(8, 8), camera_backend="raycast")
+    chaser = make("arena/pursuit", camera_size=(8, 8), camera_backend="raycast")
+    rewards = []
+    for env in (runner, chaser):
+        env.reset(seed=0)
+        rewards.append(env.step(env.unwrapped.arena.scripted_action(env.unwrapped.agent))[1])
+    assert sum(rewards) == pytest.approx(1.0, abs=1e-6), "the same episode from both sides"
+
+
+def test_an_opponent_is_named_or_given():
+    def at(opponent, steps: int = 25) -> np.ndarray:
+        env = make("arena/pursuit", camera_size=(8, 8), camera_backend="raycast", opponent=opponent)
+        env.reset(seed=0)
+        for _ in range(steps):
+            env.step(np.zeros(2))
+        return env.unwrapped.arena.rovers["runner"].position(env.unwrapped.arena.data).copy()
+
+    stands, drives = at("still"), at(lambda solo, observation: np.ones(2))
+    begins = at("still", steps=0)
+    assert np.linalg.norm(stands - begins) < 0.05
+    assert np.linalg.norm(drives - begins) > 0.3
+    assert np.any(at("scripted") != at("random"))
+    with pytest.raises(ValueError, match="opponent is 'asleep', expected scripted, random, still, or a function"):
+        at("asleep")
+    with pytest.raises(ValueError, match="there is no opponent in rover/goal: leave it out, or choose one of arena/"):
+        make("rover/goal", opponent="random")
+    assert [behaviour.__name__ for behaviour in BEHAVIOURS] == list(OPPONENTS)
+
+
+def test_an_opponent_that_was_given_can_be_changed_for_the_built_in_ones_and_comes_back():
+    env = make("arena/push", camera_size=(8, 8), camera_backend="raycast", opponent=lambda solo, seen: np.ones(2))
+    drift = Drift(env, [Change("opponent", 2.0, at=3, until=5)])
+    drift.reset(seed=0)
+    chosen = []
+    for _ in range(7):
+        drift.step(np.zeros(2))
+        chosen.append(env.unwrapped.opponent)
+    assert chosen == [3, 3, 3, 2, 2, 3, 3]
 
 
 def test_unknown_names_are_refused():

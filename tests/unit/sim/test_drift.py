@@ -65,8 +65,9 @@ WRITTEN = {
 DERIVED = {
     *("actuator_acc0", "body_invweight0", "body_subtreemass", "cam_poscom0", "dof_M0", "dof_invweight0"),
     *("light_poscom0", "tendon_invweight0", "stat.meaninertia", "stat.meanmass"),
+    *("cam_pos0", "cam_mat0"),
 }
-"""What MuJoCo computes from masses."""
+"""What MuJoCo computes from masses and from where cameras are."""
 
 
 class Littered(gymnasium.Env[Any, Any]):
@@ -204,7 +205,7 @@ def test_a_change_that_has_not_come_or_is_over_leaves_the_world_exactly_as_made(
     differs = []
     for step in range(6):
         drift.life_steps = step
-        drift._apply()
+        drift._changing.apply(drift.life_steps)
         differs.append(bool(differing(env.unwrapped.model, made)))
     there = bool(WRITTEN[what])
     # On a ramp of 3 steps from step 2, half a distractor rounds to none.
@@ -275,7 +276,7 @@ def test_as_many_distractors_are_seen_as_were_asked_for() -> None:
     drift = Drift(env, [Change("distractors", 4.0, over=4)])
     seen = []
     for drift.life_steps in range(6):
-        drift._apply()
+        drift._changing.apply(drift.life_steps)
         seen.append(int((env.model.geom_rgba[1:, 3] > 0).sum()))
     assert seen == [0, 1, 2, 3, 4, 4]
 

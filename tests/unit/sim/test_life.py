@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -13,11 +14,19 @@ from robot_agent_sim.life.chapter import Chapter
 from robot_agent_sim.life.lives import LIVES
 from robot_agent_sim.life.stream import LifeStream
 from robot_agent_sim.rover.tasks import RoverGoalEnv, RoverTrafficEnv
-from robot_agent_sim.so101.tasks import LiftCubeEnv, PushCubeEnv, ReachEnv
+from robot_agent_sim.so101.tasks import ArmEnv, LiftCubeEnv, PushCubeEnv, ReachEnv
+from robot_agent_sim.wrappers.action_repeat import ActionRepeat
+
+
+class Push(PushCubeEnv):
+    """Rewards a goal as reaching does, so both fit into one life."""
+
+    tolerance = ReachEnv.tolerance
+
 
 WORLDS = {
     "reach": ReachEnv,
-    "push": PushCubeEnv,
+    "push": Push,
     "lift": LiftCubeEnv,
     "goal": RoverGoalEnv,
     "traffic": RoverTrafficEnv,
@@ -107,15 +116,45 @@ def test_the_seed_of_a_stream_fixes_what_its_chapters_draw() -> None:
     assert draws(1) != draws(2)
 
 
-def test_rewards_of_hindsight_are_those_of_the_chapters_world() -> None:
-    stream = LifeStream((Chapter("reach", 5), Chapter("lift", 5)), small)
-    achieved, desired = np.array([0.2, 0.0, 0.1]), np.array([0.3, 0.1, 0.1])
-    rewards = []
+def test_rewards_of_hindsight_are_the_same_in_all_chapters() -> None:
+    stream = LifeStream((Chapter("reach", 5), Chapter("push", 5)), small)
+    achieved, desired = np.array([0.2, 0.0, 0.1]), np.array([[0.3, 0.0, 0.1], [0.21, 0.0, 0.1]])
     for _ in range(2):
         live(stream, 1)
-        rewards.append(float(stream.compute_reward(achieved, desired, {})))
-    assert rewards[0] == pytest.approx(0.5 / 3)
-    assert rewards[1] == pytest.approx(1.0), "as high as desired, wherever that is"
+        assert stream.compute_reward(achieved, desired, {}) == pytest.approx([0.25, 0.5 + 0.5 / 1.01])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: LiftCubeEnv(streams=("proprio",)),  # only height counts
+        lambda: PushCubeEnv(streams=("proprio",)),  # a tolerance of 3 cm instead of 2
+        lambda: ReachEnv(streams=("proprio",), reward="sparse"),
+    ],
+)
+def test_worlds_that_reward_goals_differently_do_not_fit_into_one_life(other: Callable[[], ArmEnv]) -> None:
+    def build(name: str) -> ArmEnv:
+        return other() if name == "other" else ReachEnv(streams=("proprio",))
+
+    with pytest.raises(
+        ValueError, match="other rewards a goal otherwise than reach, and who relabels goals cannot tell"
+    ):
+        LifeStream((Chapter("reach", 5), Chapter("other", 5)), build)
+
+
+def test_a_life_can_begin_in_any_chapter() -> None:
+    stream = LifeStream(CHAPTERS, small)
+    stream.begin(1, 7)
+    told = live(stream, 1)
+    assert (told[0]["chapter"], told[0]["world"]) == (1, "reach")
+    assert told[0]["drift"] == pytest.approx({"gain": 0.5, "payload:gripper": 0.07})
+    for chapter, step, complaint in (
+        (3, 0, "there is no chapter 4, expected 1 to 3"),
+        (-1, 0, "there is no chapter 0, expected 1 to 3"),
+        (2, 5, "there is no step 5 in chapter 3, expected 0 to 4"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            stream.begin(chapter, step)
 
 
 def test_worlds_that_do_not_fit_into_one_life_are_refused() -> None:
@@ -125,6 +164,15 @@ def test_worlds_that_do_not_fit_into_one_life_are_refused() -> None:
         LifeStream(
             (Chapter("fast", 5), Chapter("slow", 5)),
             lambda name: ReachEnv(control_dt={"fast": 0.02, "slow": 0.04}[name], streams=("proprio",)),
+        )
+    with pytest.raises(ValueError, match="twice has other spaces or another control rate than once"):
+        LifeStream(  # decisions as long, but of other frames
+            (Chapter("once", 5), Chapter("twice", 5)),
+            lambda name: (
+                ActionRepeat(ReachEnv(streams=("proprio",)), 2)
+                if name == "twice"
+                else ReachEnv(control_dt=0.04, streams=("proprio",))
+            ),
         )
     with pytest.raises(ValueError, match="a life needs at least one chapter"):
         LifeStream((), small)

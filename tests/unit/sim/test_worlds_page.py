@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 import robot_agent_sim
 from matplotlib.image import imread
+from robot_agent_sim.arena.games import PursuitEnv, PushEnv
 from robot_agent_sim.drift.change import Change, Range
 from robot_agent_sim.drift.drift import Drift
 from robot_agent_sim.drift.effects import EFFECTS
 from robot_agent_sim.life.lives import LIVES
 from robot_agent_sim.mujoco_env import MujocoEnv
-from robot_agent_sim.rover.rover import FASTEST_WHEEL, WHEEL_RADIUS
+from robot_agent_sim.rover.rover import FASTEST_WHEEL, HALF_SIZE, WHEEL_RADIUS
 from robot_agent_sim.rover.tasks import RoverGoalEnv
 from robot_agent_sim.servo_arm import reach
 from robot_agent_sim.so101.arm import JOINTS, Servo
 from robot_agent_sim.so101.tasks import CONTROL_DT, FASTEST_COMMAND, LiftCubeEnv, PushCubeEnv, ReachEnv
-from robot_agent_sim.worlds import OWN_WORLDS, SHARED_WORLDS
+from robot_agent_sim.worlds import OWN_WORLDS, SHARED_WORLDS, SIDES
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "worlds.md").read_text()
@@ -66,15 +67,39 @@ def as_registered(world: str) -> MujocoEnv:
 
 
 def test_the_tables_have_every_world_that_is_made_here():
-    assert [row[1] for row in table("| world")] == [f"`{world}`" for world in OWN_WORLDS]
+    assert [row[1] for row in table("| world | what")] == [f"`{world}`" for world in OWN_WORLDS]
     assert [row[0] for row in table("world | observations")] == [f"`{world}`" for world in OWN_WORLDS]
-    assert all(f"`{world}`" in TEXT for world in SHARED_WORLDS)
+    assert [row[1] for row in table("| world | who")] == [f"`{world}`" for world in SIDES]
+    assert "not measured" not in PAGE
+
+
+def test_arenas_are_what_the_page_says():
+    for world, (shared, agent, _) in SIDES.items():
+        arena = {"arena/pursuit": PursuitEnv, "arena/push": PushEnv}[shared](camera_backend="raycast")
+        (row,) = (row for row in table("| world | who") if row[1] == f"`{world}`")
+        assert agent in row[2] or f"{agent}ern" in row[2]
+        distance = arena.near if isinstance(arena, PursuitEnv) else arena.won
+        assert f"{distance:g} m" in row[4]
+        assert f"{arena.episode_steps} frames of {arena.metadata['control_dt']:g} s long" in TEXT
+        spaces = arena.observation_space(agent).spaces  # type: ignore[attr-defined]
+        assert {name: box.shape for name, box in spaces.items()} == {"camera/front": (64, 64, 3), "proprio": (4,)}
+        assert arena.action_space(agent).shape == (2,)
+    assert f"1 is {PursuitEnv.handicap * FASTEST_WHEEL:g} rad/s" in TEXT
+    assert f"in units of {HALF_SIZE:g} m" in TEXT
+
+
+@pytest.mark.parametrize("world", SHARED_WORLDS)
+def test_an_arena_has_a_picture_of_its_own_that_is_small(world: str):
+    picture = f"pictures/worlds_{world.replace('/', '_')}.png"
+    assert f"| ![]({picture}) | `{world}` |" in PAGE
+    assert imread(ROOT / "docs" / picture).shape[:2] == (240, 320)
+    assert (ROOT / "docs" / picture).stat().st_size < 20_000
 
 
 @pytest.mark.parametrize("world", OWN_WORLDS)
 def test_a_world_has_a_picture_of_its_own_that_is_small(world: str):
     path = f"pictures/worlds_{world.replace('/', '_')}.png"
-    (row,) = (row for row in table("| world") if row[1] == f"`{world}`")
+    (row,) = (row for row in table("| world | what") if row[1] == f"`{world}`")
     assert row[0] == f"![]({path})"
     picture = ROOT / "docs" / path
     assert imread(picture).shape[:2] == (240, 320)
@@ -84,7 +109,7 @@ def test_a_world_has_a_picture_of_its_own_that_is_small(world: str):
 @pytest.mark.parametrize("world", OWN_WORLDS)
 def test_a_world_is_done_when_the_page_says_and_lasts_as_long(world: str):
     env = as_registered(world)
-    (row,) = (row for row in table("| world") if row[1] == f"`{world}`")
+    (row,) = (row for row in table("| world | what") if row[1] == f"`{world}`")
     distance = env.lift if isinstance(env, LiftCubeEnv) else env.tolerance  # type: ignore[attr-defined]
     assert f"{distance:g} m" in row[3]
     assert row[4] == f"{env.episode_steps} frames of {env.metadata['control_dt']:g} s"
@@ -147,7 +172,7 @@ def test_limits_of_changes_are_those_of_the_code():
     assert "Arm worlds have 5 distractors to show, rover worlds 4, arenas none" in TEXT
     for world, count in most.items():
         env = robot_agent_sim.make(world)
-        Drift(env, [Change("distractors", count)])
+        Drift(env, [Change("distractors", count)]).restore()
         with pytest.raises(ValueError, match=f"more than the {count} that this world has"):
             Drift(env, [Change("distractors", count + 1)])
     longest = {}
