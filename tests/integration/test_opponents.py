@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from robot_agent_sim.arena.games import PursuitEnv
 from robot_agent_sim.arena.solo import SoloEnv, against
 
 from robot_agent.cli.main import main
 from robot_agent.cli.opponent import RunOpponent
 from robot_agent.learning.checkpoint import CheckpointStore
+from robot_agent.learning.learner import LearnerConfig
+from robot_agent.run.config import to_tree
 from robot_agent.run.folder import RunFolder
+from tests.small import ONLINE, run_config
 
-SMALL = [
-    *("--streams", "camera", "proprio", "--camera-size", "16", "16", "--device", "cpu", "--deterministic"),
-    *("--online.random-decisions", "20", "--online.learner.batch-size", "4", "--online.updates-per-decision", "0.05"),
-]
-
-
-def train(world: str, out: Path, *flags: str) -> int:
-    return main(["train", "--world", world, "--out", str(out), "--frames", "230", *SMALL, *flags])
+SEEING = run_config(
+    frames=210,
+    streams=("proprio", "camera"),
+    camera_size=(16, 16),
+    online=replace(ONLINE, random_decisions=195, updates_per_decision=0.05, learner=LearnerConfig(batch_size=4)),
+)
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small agent, an episode and a bit."""
+    file = tmp_path_factory.mktemp("settings") / "small.yaml"
+    file.write_text(yaml.safe_dump(to_tree(SEEING)))
+    return str(file)
+
+
+def train(world: str, out: Path, settings: str, *flags: str) -> int:
+    return main(["train", "--world", world, "--out", str(out), "--config", settings, *flags])
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory, settings: str) -> Path:
     """A runner that learned a little against the script."""
     out = tmp_path_factory.mktemp("runs") / "runner"
-    assert train("arena/pursuit/runner", out) == 0
+    assert train("arena/pursuit/runner", out, settings) == 0
     return out
 
 
 def test_one_learns_against_another_and_each_can_be_watched_and_evaluated(
-    runner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runner: Path, settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chaser = tmp_path / "chaser"
-    assert train("arena/pursuit", chaser, "--opponent", str(runner)) == 0
+    assert train("arena/pursuit", chaser, settings, "--opponent", str(runner)) == 0
     assert RunFolder.open(chaser).read_config()["opponent"] == str(runner)
     assert len(RunFolder.open(chaser).read_metrics()) == 1
     assert main(["evaluate", str(chaser), "--episodes", "1", "--no-video", "--opponent", "still"]) == 0
@@ -48,7 +63,7 @@ def test_one_learns_against_another_and_each_can_be_watched_and_evaluated(
     assert main(["watch", "--policy", str(chaser), "--seconds", "1", "--out", str(out)]) == 0
     assert out.stat().st_size > 1000
     # The other one goes on learning, now against this one.
-    assert main(["train", "--resume", str(runner), "--frames", "260", "--opponent", str(chaser)]) == 0
+    assert main(["train", "--resume", str(runner), "--frames", "230", "--opponent", str(chaser)]) == 0
     assert RunFolder.open(runner).read_config()["opponent"] == str(chaser)
     capsys.readouterr()
 
@@ -122,8 +137,8 @@ def test_what_cannot_be_an_opponent_or_be_lived_blind_is_one_sentence(
 
 
 def test_an_opponent_of_another_shape_is_refused(
-    runner: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runner: Path, settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--opponent", str(runner), "--streams", "camera", "--out", str(tmp_path / "run")]
-    assert main(["train", "--world", "arena/pursuit", "--frames", "50", "--device", "cpu", *flags]) == 2
+    assert train("arena/pursuit", tmp_path / "run", settings, "--opponent", str(runner), "--streams", "camera") == 2
     assert "is of a body with" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

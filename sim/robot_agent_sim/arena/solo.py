@@ -95,9 +95,15 @@ class SoloEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode; the same seed gives the same one whatever came before."""
+        """Starts an episode; the same seed gives the same one whatever came before.
+
+        Raises:
+            ValueError: options, of which there are none.
+        """
+        if options:
+            raise ValueError(f"options are {options}, expected none: this world has none")
         super().reset(seed=seed)
-        observations, infos = self.arena.reset(int(self.np_random.integers(2**31)), options)
+        observations, infos = self.arena.reset(int(self.np_random.integers(2**31)))
         self.opponent_rng = np.random.default_rng(self.np_random.integers(2**31))
         self.whim = self.opponent_rng.uniform(-1, 1, 2)  # a behaviour may come into force at any step
         self._others_observation = observations[self.other]
