@@ -258,4 +258,5 @@ def _smooth(image: NDArray[np.uint8]) -> bool:
     contrast = float(np.quantile(grey, 0.98) - np.quantile(grey, 0.02))
     quiet = cv2.GaussianBlur(grey, (0, 0), 1.0)
     slopes = np.hypot(cv2.Sobel(quiet, cv2.CV_32F, 1, 0), cv2.Sobel(quiet, cv2.CV_32F, 0, 1)) / 8
-    return contrast > 30 and contrast / max(float(np.quantile(slopes, 0.999)), 1e-6) > 6
+    rough = float(np.std(grey - quiet)) > 0.1 * contrast  # noise, and no picture
+    return contrast > 30 and not rough and contrast / max(float(np.quantile(slopes, 0.999)), 1e-6) > 6

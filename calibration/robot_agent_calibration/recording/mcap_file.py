@@ -61,15 +61,17 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.stat().st_size:
         raise CalibrationError(f"{path} is empty: record again, and end the recorder before copying its file")
     try:
-        with path.open("rb") as file:
+        file = path.open("rb")
+    except OSError as error:
+        raise CalibrationError(f"cannot read {path} ({error.strerror})") from error
+    try:
+        with file:
             yield make_reader(file, validate_crcs=True, decoder_factories=[DecoderFactory()])
-    except (McapError, struct.error, EOFError, RuntimeError, UnicodeDecodeError) as error:
+    except (McapError, struct.error, OSError, EOFError, RuntimeError, UnicodeDecodeError) as error:
         raise CalibrationError(
             f"{path} is cut off or damaged ({type(error).__name__} {' '.join(str(error).split())}".rstrip()
             + "): copy it again, or repair it with `mcap recover`"
         ) from error
-    except OSError as error:
-        raise CalibrationError(f"cannot read {path} ({error})") from error
 
 
 def _topics(path: Path, reader: Any) -> dict[str, str]:
