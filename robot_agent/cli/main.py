@@ -16,6 +16,7 @@ COMMANDS = {
     "worlds": "every world that can be named",
     "watch": "a world live in a browser, or as a video",
     "calibrate": "measures a body from a recording: its camera, joints, delays, dynamics",
+    "import-bag": "a robot's recording as experience to learn from",
     "random": "what random actions score, for reference",
     "replay-dump": "what a run kept, and the batches that its learner had to skip",
     "bench": "how long a plan takes on this machine, against other planners",

@@ -186,6 +186,7 @@ REWARD = Topic("agent/reward", "std_msgs/Float64", "event", "user", ("agent", "r
 DIAGNOSTICS = Topic(
     "/diagnostics", "diagnostic_msgs/DiagnosticArray", "event", "every node", ("user", "recorder"), "at 1 Hz"
 )
+CLOCK = Topic("/clock", "rosgraph_msgs/Clock", "sensor", "robot", ("every node", "recorder"), "simulated time, if any")
 TOPICS = (
     JOINT_STATES,
     IMAGE,
@@ -200,6 +201,7 @@ TOPICS = (
     GOAL,
     REWARD,
     DIAGNOSTICS,
+    CLOCK,
 )
 
 # ---- services ----
@@ -207,7 +209,8 @@ TOPICS = (
 STOP = Service("gate/stop", "std_srvs/Trigger", "gate", "emergency stop: brakes within limits and stays stopped")
 RESET = Service("gate/reset", "std_srvs/Trigger", "gate", "goes on after a stop")
 ENABLE = Service("gate/enable", "std_srvs/SetBool", "gate", "the enable switch, where one is required")
-SERVICES = (STOP, RESET, ENABLE)
+RESET_SIM = Service("sim_body/reset", "std_srvs/Trigger", "sim_body", "puts the simulated body where it began")
+SERVICES = (STOP, RESET, ENABLE, RESET_SIM)
 
 # ---- arguments ----
 

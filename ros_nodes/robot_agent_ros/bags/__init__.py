@@ -1,0 +1,1 @@
+"""Recordings read back: by whom they were made does not matter, and no ROS is needed."""

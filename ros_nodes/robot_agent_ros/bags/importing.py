@@ -1,0 +1,120 @@
+"""A recording as replay: a new segment of transitions, from which an agent learns as from its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.run.config import RunConfig, default_config, to_tree
+from robot_agent.run.folder import RunFolder
+from robot_agent.run.load import load_config
+from robot_agent.types import Source
+from robot_agent_ros.agent.body import RobotBody, body_of_parameters, body_of_world, make_world
+from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.task import task_of
+from robot_agent_ros.bags.living import Living, Report, topic_names
+from robot_agent_ros.bags.reading import BagError, read_messages, topics_of
+from robot_agent_ros.graph import COMMAND, JOINT_STATES, REWARD
+
+REWARDS = ("recorded", "world", "none")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of it.
+
+    Attributes:
+        replay: the folder that grew.
+        transitions, episodes: that it grew by.
+        quarantined: transitions with a number that is not finite.
+        report: what became of the commands.
+    """
+
+    replay: Path
+    transitions: int
+    episodes: int
+    quarantined: int
+    report: Report
+
+
+def import_bag(
+    bag: Path,
+    run: Path,
+    config: AgentConfig,
+    reward: str = "recorded",
+    source: Source = Source.PLAN,
+    namespace: str = "",
+) -> Imported:
+    """Appends a recording to the replay of a run; a run that is not there yet is made.
+
+    Args:
+        bag: an MCAP file or the folder of a recording.
+        run: a run folder; if it exists, it says world, streams and camera size.
+        config: of the agent's node on the robot.
+        reward: `recorded` (unknown where nothing was), `world` for what the world gives, or `none`.
+        source: who gave the commands.
+        namespace: of the robot in the recording.
+
+    Raises:
+        BagError: the recording cannot be read, or lacks what is needed.
+        ParameterError: the parameters describe no body.
+        RunError: the run's folder cannot be used.
+    """
+    _check_topics(bag, namespace)
+    exists = (run / "config.yaml").is_file()
+    kept = load_config(RunFolder.open(run)) if exists else _new_config(config)
+    config = replace(config, world=config.world or ("" if config.joints else kept.world))
+    config = replace(config, reward={"recorded": "topic", "world": "world", "none": ""}[reward])
+    body, env = _body(config, kept)
+    folder = RunFolder.open(run) if exists else RunFolder.create(run)
+    if not exists:
+        folder.write_config(to_tree(kept))
+    before = Replay(folder.replay)
+    living = Living(body, task_of(config, body, env), config, before.next_episode, source, namespace)
+    writer = ReplayWriter(folder.replay, body.spec)
+    count = 0
+    episodes = set()
+    try:
+        for transition in living.live(read_messages(bag, topic_names(namespace))):
+            writer.append(transition)
+            count += 1
+            episodes.add(transition.episode)
+    finally:
+        writer.close()
+    return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report)
+
+
+def _check_topics(bag: Path, namespace: str) -> None:
+    there, needed = topics_of(bag), topic_names(namespace)
+    for row in (JOINT_STATES, COMMAND):
+        whole = next(name for name, short in needed.items() if short == row.name)
+        if whole not in there:
+            raise BagError(
+                f"{bag} has nothing on {whole}, only on {', '.join(sorted(there)) or 'no topic'}: "
+                "record the whole graph, or give the robot's namespace"
+            )
+
+
+def has_rewards(bag: Path, namespace: str = "") -> bool:
+    """Whether rewards were recorded."""
+    needed = topic_names(namespace)
+    return any(needed.get(topic) == REWARD.name for topic in topics_of(bag))
+
+
+def _new_config(config: AgentConfig) -> RunConfig:
+    height, width = config.camera_size
+    return replace(
+        default_config(config.streams), world=config.world or "robot", camera_size=(height, width), frames=10**12
+    )
+
+
+def _body(config: AgentConfig, kept: RunConfig) -> tuple[RobotBody, Any]:
+    if not config.world:
+        return body_of_parameters(config), None
+    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat)
+    body = body_of_world(config.world, env)
+    if config.control_rate:
+        body = replace(body, spec=replace(body.spec, control_dt=1 / config.control_rate))
+    return body, env
