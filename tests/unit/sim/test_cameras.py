@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import robot_agent_sim
 from robot_agent_sim.cameras.resize import resize_by_area
+from robot_agent_sim.so101.tasks import ReachEnv
 
 
 def image(world: str, backend: str) -> np.ndarray:
@@ -126,3 +127,12 @@ def test_resizing_keeps_the_mean_and_the_place() -> None:
     assert np.all(small[4:] == 0)
     assert np.all(small[3, 6:] == 100), "half of this row is bright"
     assert np.array_equal(resize_by_area(picture, (90, 120)), picture)
+
+
+@pytest.mark.parametrize("camera", ["overhead", "wrist"])
+def test_people_see_more_than_the_agent(camera: str) -> None:
+    env = ReachEnv(cameras=(camera,), camera_size=(480, 640))
+    picture = env.reset(seed=0)[0][f"camera/{camera}"]
+    assert picture.shape == (480, 640, 3)
+    assert picture.std() > 5, "there is something to see"
+    env.close()
