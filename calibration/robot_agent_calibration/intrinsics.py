@@ -176,10 +176,13 @@ def _unmirrored(lens: Lens, poses: Array, corners: Corners, board: Board) -> Arr
     cv2 = opencv()
     replaced = poses.copy()
     found = np.array([np.sum(residual**2) for residual in corners.split(corners.residuals(lens, poses))])
-    for view, (points, pixels) in enumerate(
-        zip(corners.split(corners.points), corners.split(corners.pixels), strict=True)
-    ):
-        ideal = lens.rays(pixels)
+    by_view = zip(
+        corners.split(corners.points),
+        corners.split(corners.pixels),
+        corners.split(lens.rays(corners.pixels)),
+        strict=True,
+    )
+    for view, (points, pixels, ideal) in enumerate(by_view):
         count, rotations, translations, _ = cv2.solvePnPGeneric(
             points, ideal[:, None], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
         )

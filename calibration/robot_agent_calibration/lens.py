@@ -6,6 +6,7 @@ and ROS's CameraInfo name and order their coefficients. A pixel's centre has who
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ class Lens:
     def distortion(self) -> Array:
         """The coefficients."""
         return self.parameters[4:]
+
+    @functools.cached_property
+    def reach(self) -> float:
+        """The largest x/z and y/z together, as a radius, that the image's border sees."""
+        x, y = np.meshgrid(np.linspace(0, self.size[0] - 1, 9), np.linspace(0, self.size[1] - 1, 9))
+        return float(np.linalg.norm(self.rays(np.stack([x.ravel(), y.ravel()], axis=1)), axis=1).max())
 
     def project(self, points: Array) -> Array:
         """Points (..., 3) in the camera's optical frame, in m, to pixels (..., 2)."""

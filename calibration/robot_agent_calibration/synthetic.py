@@ -58,7 +58,7 @@ def seen(lens: Lens, board: Board, transform_board_to_camera: Array, margin: flo
     # Beyond the image a polynomial lens folds over: points far outside of the field of view must not come back in.
     ideal = points[:, :2] / points[:, 2:]
     pixels = lens.project(points)
-    inside = (ideal**2).sum(axis=1) < (lens.rays(_border(lens.size)) ** 2).sum(axis=1).max() * 1.02
+    inside = np.linalg.norm(ideal, axis=1) < 1.01 * lens.reach
     inside &= (pixels > margin).all(axis=1) & (pixels < np.array(lens.size) - 1 - margin).all(axis=1)
     ids = np.flatnonzero(inside)
     return ids, pixels[ids]
@@ -219,8 +219,8 @@ def arm_poses(rng: np.random.Generator, rig: Rig, count: int, share: float = 0.5
             ids, _ = seen(rig.lens, rig.board, poses[index])
             if len(ids) >= share * rig.board.corner_count:
                 found.append(angles[index])
-        if len(found) >= count:
-            return np.array(found[:count])
+            if len(found) == count:
+                return np.array(found)
     raise CalibrationError(f"the camera sees the board in only {len(found)} poses of the arm: place them otherwise")
 
 
