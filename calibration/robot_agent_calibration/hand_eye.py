@@ -31,8 +31,8 @@ WRONG_SIZE = 0.03
 
 
 @dataclass(frozen=True)
-class Config:
-    """Where a camera is: on an arm's hand, looking at a standing board, or standing before a board in the hand."""
+class ArmConfig:
+    """An arm, a camera and a board, of which one of the two is in the hand."""
 
     camera_at: Literal["hand", "base"] = "hand"
     """What the camera is fixed to."""
@@ -52,11 +52,19 @@ class Config:
     model: LensModel = "plumb_bob"
     """Of the lens."""
 
-    trust_joints: bool = False
-    """Take the joints' zeros for exact instead of estimating them beside the camera's pose."""
-
     min_views: int = 12
     """Views of use without which nothing is said."""
+
+
+@dataclass(frozen=True)
+class Config(ArmConfig):
+    """Where a camera is: on an arm's hand, looking at a standing board, or standing before a board in the hand.
+
+    The recording is an arm that stands still for each picture, in at least 20 poses that turn all of its joints.
+    """
+
+    trust_joints: bool = False
+    """Take the joints' zeros for exact instead of estimating them beside the camera's pose."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
     return Outcome({"hand_eye": hand_eye_section(result, config)}, lines, page)
 
 
-def solve(recording: Recording, config: Config, chain: Chain, free: Free) -> ArmResult:
+def solve(recording: Recording, config: ArmConfig, chain: Chain, free: Free) -> ArmResult:
     """Fits the arm to a recording.
 
     Raises:
@@ -160,7 +168,7 @@ def _turns(hands: Array) -> Array:
     return log(inverse(hands[:1]) @ hands)[:, :3]
 
 
-def _check(fit: ArmFit, observed: Observed, unusual: list[str], config: Config) -> None:
+def _check(fit: ArmFit, observed: Observed, unusual: list[str], config: ArmConfig) -> None:
     errors = fit.errors
     if errors[:3].max() > np.radians(5) or errors[3:6].max() > 0.05:
         raise CalibrationError(
@@ -209,7 +217,7 @@ def pose_estimates(transform: Array, covariance: Array, frames: tuple[str, str])
     }
 
 
-def hand_eye_section(result: ArmResult, config: Config) -> dict[str, Any]:
+def hand_eye_section(result: ArmResult, config: ArmConfig) -> dict[str, Any]:
     """The section of the result file."""
     fit = result.fit
     mount, other = (config.hand, config.base) if config.camera_at == "hand" else (config.base, config.hand)
@@ -233,7 +241,7 @@ def hand_eye_section(result: ArmResult, config: Config) -> dict[str, Any]:
     }
 
 
-def hand_eye_lines(result: ArmResult, config: Config) -> list[str]:
+def hand_eye_lines(result: ArmResult, config: ArmConfig) -> list[str]:
     """What a person wants to know."""
     fit = result.fit
     camera = fit.body.mounting.transform_camera_to_mount

@@ -69,10 +69,9 @@ def parse(argv: Sequence[str]) -> CalibrateCommand:
         near = difflib.get_close_matches(what, kinds, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(kinds)}"
         raise RobotAgentError(f"cannot calibrate {what!r}: {hint}")
-    module, summary = kinds[what]
-    config = import_module(module).Config
+    config = import_module(kinds[what][0]).Config
     prog = f"robot-agent calibrate {what}"
-    flags = tyro.cli(_flags(what, config, summary), args=rest, prog=prog)
+    flags = tyro.cli(_flags(what, config), args=rest, prog=prog)
     if what in MAKERS:
         return CalibrateCommand(what, flags.config, Path(), flags.out)
     return CalibrateCommand(what, flags.config, flags.recording, flags.out, flags.page)
@@ -92,12 +91,12 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _flags(what: str, config: type[Any], summary: str) -> type[Any]:
+def _flags(what: str, config: type[Any]) -> type[Any]:
     """The dataclass whose fields are the command's arguments."""
     own = ("config", Annotated[config, tyro.conf.arg(name="")], field(default_factory=config))
     if what in MAKERS:
         out = ("out", Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Where it goes.")])
-        return make_dataclass("Flags", [out, own], frozen=True, namespace={"__doc__": summary})
+        return make_dataclass("Flags", [out, own], frozen=True, namespace={"__doc__": config.__doc__})
     arguments: list[Any] = [
         (
             "recording",
@@ -115,7 +114,7 @@ def _flags(what: str, config: type[Any], summary: str) -> type[Any]:
         ),
         own,
     ]
-    return make_dataclass("Flags", arguments, frozen=True, namespace={"__doc__": summary})
+    return make_dataclass("Flags", arguments, frozen=True, namespace={"__doc__": config.__doc__})
 
 
 def _measure(command: CalibrateCommand) -> list[str]:
