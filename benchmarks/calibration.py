@@ -6,7 +6,8 @@
 `rendered`: recordings as `robot-agent calibrate synthesize` renders them, of random cameras, mountings and joints, each
 measured by the commands' own code; a row each in `results/calibration.csv`. `intervals`: how often 95 % intervals hold
 the truth, over cases drawn at the level of corners and joint samples; a row for each quantity in
-`results/calibration_intervals.csv`. Nothing here is a time, so a busy machine changes no figure.
+`results/calibration_intervals.csv`. Both go on where they were interrupted; delete a table to measure it anew. Nothing
+here is a time, so a busy machine changes no figure.
 """
 
 from __future__ import annotations
@@ -37,9 +38,12 @@ from robot_agent_calibration.synthetic import (
     random_rig,
 )
 
-RESULTS = Path(__file__).parent / "results"
+RECORDINGS = Path(__file__).parent / "results" / "calibration.csv"
+INTERVALS = RECORDINGS.with_name("calibration_intervals.csv")
 INSIDE = 1.959964
 """Standard errors to each side of a 95 % interval."""
+IN_EVERY_CASE = "offset shoulder_lift"
+"""A quantity that every case has; its count says where an interrupted measurement goes on."""
 CORNER_NOISE = 0.1
 """px, of a corner's coordinate, where nothing is rendered."""
 COLUMNS = (
@@ -81,10 +85,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if unknown:
         sys.exit(f"--rows has {', '.join(unknown)}, expected rendered, intervals or summary")
     if "rendered" in benchmark.rows:
-        rows = []
+        rows = _read(RECORDINGS)
+        done = {(row["camera_at"], int(str(row["seed"]))) for row in rows}
         for seed in range(benchmark.recordings):
-            rows += [measure(seed, at, benchmark.views) for at in ("hand", "base")]
-            _write(RESULTS / "calibration.csv", COLUMNS, rows)
+            for at in ("hand", "base"):
+                if (at, seed) not in done:
+                    rows.append(measure(seed, at, benchmark.views))
+                    _write(RECORDINGS, COLUMNS, rows)
     if "intervals" in benchmark.rows:
         intervals(benchmark.cases)
     summary()
@@ -148,23 +155,22 @@ def inner_offsets(chain: Chain, ratios: bool = False) -> Free:
 def intervals(cases: int) -> None:
     """How often intervals hold the truth."""
     chain = chain_of("so101")
-    held: dict[str, list[bool]] = {}
-    for seed in range(cases):
+    held = {str(row["quantity"]): [int(str(row["cases"])), int(str(row["held"]))] for row in _read(INTERVALS)}
+    for seed in range(held.get(IN_EVERY_CASE, [0])[0], cases):
         rng = np.random.default_rng(100_000 + seed)
         _note(held, camera_case(rng, ("plumb_bob", "equidistant")[seed % 2]))
         _note(held, arm_case(rng, chain, in_hand=seed % 4 < 2, ratios=bool(seed % 2)))
-        if seed % 20 == 19 or seed + 1 == cases:
-            rows = [
-                {"quantity": name, "cases": len(inside), "held_percent": f"{100 * float(np.mean(inside)):.2f}"}
-                for name, inside in held.items()
-            ]
-            _write(RESULTS / "calibration_intervals.csv", ("quantity", "cases", "held_percent"), rows)
-            print(seed + 1, {row["quantity"]: row["held_percent"] for row in rows}, flush=True)
+        rows = [{"quantity": name, "cases": count, "held": inside} for name, (count, inside) in held.items()]
+        _write(INTERVALS, ("quantity", "cases", "held"), rows)
+        if seed % 20 == 19:
+            print(f"{seed + 1} of {cases} cases", flush=True)
 
 
-def _note(held: dict[str, list[bool]], case: dict[str, bool]) -> None:
+def _note(held: dict[str, list[int]], case: dict[str, bool]) -> None:
     for name, inside in case.items():
-        held.setdefault(name, []).append(inside)
+        counts = held.setdefault(name, [0, 0])
+        counts[0] += 1
+        counts[1] += inside
 
 
 def camera_case(rng: np.random.Generator, model: str) -> dict[str, bool]:
@@ -214,25 +220,27 @@ def arm_intervals(rng: np.random.Generator, rig: Rig, free: Free, views: int) ->
 
 def summary() -> None:
     """Prints medians of the tables that there are."""
-    path = RESULTS / "calibration.csv"
-    if path.exists():
-        with path.open() as file:
-            rows = list(csv.DictReader(file))
-        for at in ("hand", "base"):
-            own = [row for row in rows if row["camera_at"] == at]
+    rows = _read(RECORDINGS)
+    for at in ("hand", "base"):
+        own = [row for row in rows if row["camera_at"] == at]
+        if own:
             print(f"camera at {at}, {len(own)} recordings, medians:")
-            for name in COLUMNS[2:]:
-                print(f"  {name:<22} {np.median([float(row[name]) for row in own]):.4f}")
-    path = RESULTS / "calibration_intervals.csv"
-    if path.exists():
-        with path.open() as file:
-            rows = list(csv.DictReader(file))
-        shares = [float(row["held_percent"]) for row in rows]
-        counts = np.array([int(row["cases"]) for row in rows])
-        print(
-            f"95 % intervals of {len(rows)} quantities, {counts.min()} to {counts.max()} cases each, hold the truth in "
-        )
-        print(f"  {min(shares):.1f} to {max(shares):.1f} %, {np.average(shares, weights=counts):.1f} % of all")
+        for name in COLUMNS[2:] if own else ():
+            print(f"  {name:<22} {np.median([float(str(row[name])) for row in own]):.4f}")
+    table = _read(INTERVALS)
+    if not table:
+        return
+    cases, held = (np.array([int(str(row[name])) for row in table]) for name in ("cases", "held"))
+    print(f"95 % intervals of {len(table)} quantities, {cases.min()} to {cases.max()} cases each, hold the truth in")
+    share = 100 * held / cases
+    print(f"  {share.min():.1f} to {share.max():.1f} %, {100 * held.sum() / cases.sum():.1f} % of all")
+
+
+def _read(path: Path) -> list[dict[str, object]]:
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]) -> None:

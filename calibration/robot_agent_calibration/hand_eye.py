@@ -106,7 +106,7 @@ def solve(recording: Recording, config: ArmConfig, chain: Chain, free: Free) -> 
     prior = lens_prior(config.camera, observed.fit)
     in_hand = config.camera_at == "hand"
     unusual: list[str] = []
-    for _ in range(3):
+    while True:
         hands = chain.transform_hand_to_base(observed.recorded)
         boards = observed.fit.transforms_board_to_camera
         forms = {method: closed_form(hands, boards, in_hand, method) for method in METHODS}
@@ -116,7 +116,7 @@ def solve(recording: Recording, config: ArmConfig, chain: Chain, free: Free) -> 
             break
         unusual += [view.name for view, own in zip(observed.fit.views, strange, strict=True) if own]
         if (~strange).sum() < config.min_views:
-            break
+            raise _contradiction(unusual)
         observed = _only(observed, ~strange)
     _check(fit, observed, unusual, config)
     return ArmResult(observed, chain, fit, forms, tuple(unusual))
@@ -183,10 +183,7 @@ def _check(fit: ArmFit, observed: Observed, unusual: list[str], config: ArmConfi
             f"{1e3 * square:.1f} mm: measure it again, or look whether --robot and --hand are right"
         )
     if len(unusual) > 0.3 * (len(observed.fit.views) + len(unusual)):
-        raise CalibrationError(
-            f"{len(unusual)} views contradict the others (such as {', '.join(unusual[:3])}): are stamps of images and "
-            "joints swapped or from two clocks, or did board or camera move?"
-        )
+        raise _contradiction(unusual)
     play = fit.play.joints.max()
     if play > np.radians(5) or fit.play.slack > 0.02:
         raise CalibrationError(
@@ -199,6 +196,13 @@ def place_errors(transform: Array, covariance: Array) -> Array:
     """Standard errors of a position, (3,) in m, where `covariance` is that of a twist in the frame mapped from."""
     rotation = transform[:3, :3]
     return np.sqrt(np.diag(rotation @ covariance[3:6, 3:6] @ rotation.T))
+
+
+def _contradiction(unusual: list[str]) -> CalibrationError:
+    return CalibrationError(
+        f"{len(unusual)} views contradict the others (such as {', '.join(unusual[:3])}): are stamps of images and "
+        "joints swapped or from two clocks, or did board or camera move?"
+    )
 
 
 def pose_estimates(transform: Array, covariance: Array, frames: tuple[str, str]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ LEAST_TRAVEL = np.radians(20)
 class Config(hand_eye.ArmConfig):
     """Zeros and gear ratios of an arm's joints, together with the camera's pose.
 
-    angle = ratio · recorded + offset. The recording is that of hand-eye calibration. The zeros of the first and the last
-    joint are one with the poses of the board and the camera: no view tells them apart, so they are not given.
+    angle = ratio · recorded + offset. The recording is that of hand-eye calibration. The zeros of the first and the
+    last joint are one with the poses of the board and the camera: no view tells them apart, so they are not given.
     """
 
     ratios: bool = True
