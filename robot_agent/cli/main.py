@@ -12,6 +12,7 @@ from importlib.metadata import version
 COMMANDS = {
     "train": "an agent learns a world from nothing, or goes on",
     "evaluate": "how good a run's agent is: mean, standard deviation, 95 % interval, a video",
+    "sim2real": "how far a score in simulation can be trusted: other bodies, gaps with intervals, a page",
     "report": "one HTML page about one run or several",
     "worlds": "every world that can be named",
     "watch": "a world live in a browser, or as a video",

@@ -93,22 +93,22 @@ class RunFolder:
         return read_yaml(self._config)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        write_whole(self._summary, json.dumps(finite(summary), indent=2, allow_nan=False) + "\n")
+        write_json(self._summary, summary)
 
     def read_summary(self) -> dict[str, Any]:
         """Empty if the run has not ended yet."""
-        return _read_json(self._summary)
+        return read_json(self._summary)
 
     def evaluation(self, world: str | None = None) -> Path:
         """Where an evaluation goes: in the run's own world, or in another."""
         return self._evaluation if world is None else self.path / f"evaluation-{world.replace('/', '-')}.json"
 
     def write_evaluation(self, evaluation: Mapping[str, Any], world: str | None = None) -> None:
-        write_whole(self.evaluation(world), json.dumps(finite(evaluation), indent=2, allow_nan=False) + "\n")
+        write_json(self.evaluation(world), evaluation)
 
     def read_evaluation(self) -> dict[str, Any]:
         """Empty if the run was not evaluated yet."""
-        return _read_json(self._evaluation)
+        return read_json(self._evaluation)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The records of episodes."""
@@ -137,6 +137,15 @@ def write_whole(path: Path, text: str) -> None:
         raise RunError(f"cannot write {path} ({error.strerror}): free some space and try again") from error
 
 
+def write_json(path: Path, tree: Mapping[str, Any]) -> None:
+    """Writes a JSON file whole or not at all, with null for numbers that are not finite.
+
+    Raises:
+        RunError: the disk is full or gone; an older file stays as it is.
+    """
+    write_whole(path, json.dumps(finite(tree), indent=2, allow_nan=False) + "\n")
+
+
 def finite(tree: Any) -> Any:
     """The same with None for numbers that are not finite: JSON knows none of them."""
     if isinstance(tree, Mapping):
@@ -163,7 +172,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file as a mapping; empty where there is none that can be read."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):

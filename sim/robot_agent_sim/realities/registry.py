@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -79,6 +80,7 @@ def make_reality(
     camera_size: tuple[int, int] = (64, 64),
     action_repeat: int | None = None,
     camera_backend: str | None = None,
+    body: Path | str | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """Builds a body that stands for the real one, for an agent that was trained in `world`.
 
@@ -86,7 +88,8 @@ def make_reality(
         reality: `sim:<name>` or `sim:<axis>=<value>,...`, the world made different; `other:<package>`, a body that
             others made.
         world: as of `robot_agent_sim.make`; of a life, the world of its first chapter counts.
-        streams, camera_size, action_repeat, camera_backend: see `robot_agent_sim.make`.
+        streams, camera_size, action_repeat, camera_backend, body: see `robot_agent_sim.make`; bodies that others made
+            are as they are, whatever `body` says.
 
     Raises:
         UnknownRealityError: no such reality.
@@ -97,18 +100,18 @@ def make_reality(
     world = nominal_world(world)
     if kind == "sim" and name:
         values = parse_perturbation(name)
-        return perturbed(make(world, action_repeat=action_repeat, **view), world, values)
+        return perturbed(make(world, action_repeat=action_repeat, body=body, **view), world, values)
     if kind == "other" and name in OTHER_BODIES:
-        body = OTHER_BODIES[name]
-        if body.world != world:
-            raise ValueError(f"{reality} is a body for {body.world}, not for {world}: choose a reality of its kind")
-        module, _, cls = body.entry_point.partition(":")
+        other = OTHER_BODIES[name]
+        if other.world != world:
+            raise ValueError(f"{reality} is a body for {other.world}, not for {world}: choose a reality of its kind")
+        module, _, cls = other.entry_point.partition(":")
         try:
             built: gymnasium.Env[Any, Any] = getattr(importlib.import_module(module), cls)(
                 action_repeat=action_repeat or 2, **view
             )
         except ModuleNotFoundError as error:
-            raise ValueError(f"{reality} needs the package {error.name}, which is missing: {body.install}") from error
+            raise ValueError(f"{reality} needs the package {error.name}, which is missing: {other.install}") from error
         return built
     names = ", ".join(found.name for found in list_realities())
     raise UnknownRealityError(f"unknown reality {reality!r}, expected one of {names}, or sim:<axis>=<value>")

