@@ -74,8 +74,8 @@ class Benchmark:
     views: int = 60
     """Of a rendered recording."""
 
-    cases: int = 320
-    """For the intervals of cameras, and as many for arms."""
+    cases: int = 640
+    """Random cameras, and as many random arms, whose intervals are looked at; most quantities are in half of them."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

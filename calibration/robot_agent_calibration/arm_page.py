@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def arm_page(title: str, recording: Recording, result: ArmResult, lines: Sequence[str]) -> str:
     """The page: the estimate in words, how well arm and camera agree, how the joints moved, and the pictures."""
     parts = [
-        f"<pre>{page.escape(chr(10).join(lines))}</pre>",
+        page.printed(lines),
         page.figure(
             "Arm against camera",
             page.drawn(lambda figure: _misfits(figure, result), (7.2, 3.2)),

@@ -23,9 +23,7 @@ def camera_page(recording: Recording, robust: RobustFit, dropped: Mapping[str, s
     """The page: what was found, how well it fits, where nothing was seen, and the pictures that mattered."""
     fit = robust.fit
     parts = [
-        page.text(
-            "What was found", f"{recording.path.name}: reprojection RMS {fit.rms:.3f} px over {len(fit.views)} views."
-        ),
+        page.printed(lines),
         parameter_table(fit),
         *residual_figures(fit),
         page.figure(
@@ -40,7 +38,6 @@ def camera_page(recording: Recording, robust: RobustFit, dropped: Mapping[str, s
             "Where the pixels of a camera without distortion (grey) are seen by this one (blue).",
         ),
         *pictures(recording.frames, fit),
-        page.text("In words", *lines),
     ]
     if dropped:
         parts.append(page.text("Left out") + page.table(("image", "why"), list(dropped.items())))

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape  # pages of others use it too
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -28,6 +28,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem; }
 p, figcaption { color: var(--soft); } figure { margin: 1rem 0; } svg, img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; margin: 1rem 0; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
+pre { font-size: .85rem; overflow-x: auto; }
 """
 _FIGURE: Any = {
     "axes.spines.top": False,
@@ -55,6 +56,11 @@ def page(title: str, parts: Sequence[str]) -> str:
 def text(heading: str, *paragraphs: str) -> str:
     """A heading and paragraphs of plain text."""
     return f"<h2>{escape(heading)}</h2>" + "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
+
+
+def printed(lines: Sequence[str]) -> str:
+    """What the command printed, as it printed it."""
+    return f"<pre>{escape(chr(10).join(lines))}</pre>"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
