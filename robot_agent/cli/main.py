@@ -21,6 +21,7 @@ COMMANDS = {
     "random": "what random actions score, for reference",
     "replay-dump": "what a run kept, and the batches that its learner had to skip",
     "bench": "how long a plan takes on this machine, against other planners",
+    "ros": "a robot's nodes on ROS 2 as processes: body, gate and agent",
     "doctor": "what works on this machine, and what to install",
 }
 

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
     source = tmp_path / "source"
-    for name in ("robot_agent", "kernels", "sim", "ros_nodes", "calibration"):
+    for name in ("robot_agent", "kernels", "sim", "ros_nodes", "launch", "resource", "calibration"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "setup.cfg", "package.xml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "-w", str(tmp_path), str(source)], check=True, capture_output=True)
@@ -32,6 +32,8 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
         "robot_agent_ros/graph.py",
     ):
         assert name in names
+    for name in ("lib/robot_agent/gate", "share/robot_agent/launch/config/sim.yaml", "share/robot_agent/package.xml"):
+        assert f"robot_agent-0.1.0.data/data/{name}" in names
     assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
         "robot_agent",
         "robot_agent_kernels",

@@ -1,0 +1,79 @@
+"""`robot-agent ros up`: a robot's nodes as processes, without `ros2 launch`."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+from robot_agent_ros.errors import NodeError
+from robot_agent_ros.robots import Start, starts
+
+from robot_agent.errors import RobotAgentError
+
+
+@dataclass(frozen=True)
+class UpCommand:
+    """Starts a robot's nodes: the body if it is simulated, the gate and the agent. Ctrl-C ends them in good order."""
+
+    robot: str = "sim"
+    """A parameter file of launch/config, without .yaml, or the path of one."""
+
+    checkpoint: str = ""
+    """The run folder that the agent starts from; without it, it starts from nothing."""
+
+    learn: bool = True
+    """Learn beside acting."""
+
+    record: bool = False
+    """Record every topic."""
+
+    namespace: str = ""
+    """In which all names of this robot stand, so that several can share a network."""
+
+    autostart: bool = True
+    """Configure and activate the agent; otherwise it waits for `ros2 lifecycle set`."""
+
+    seconds: float | None = None
+    """End after this time; without it, at Ctrl-C."""
+
+
+def parse(argv: Sequence[str]) -> UpCommand:
+    """The command line as a config; raises SystemExit on flags that there are not."""
+    if list(argv[:1]) != ["up"]:
+        raise RobotAgentError("expected robot-agent ros up: --help tells its options")
+    return tyro.cli(UpCommand, args=list(argv[1:]), prog="robot-agent ros up")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+    command = parse(argv)
+    if command.seconds is not None and not 0 < command.seconds < math.inf:
+        raise RobotAgentError(f"--seconds is {command.seconds}, expected a positive number")
+    texts = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in vars(command).items()
+        if name != "seconds"
+    }
+    try:
+        # Once files and values are known to be good; the runner needs rclpy, which not every machine has.
+        _up(command, starts(texts))
+    except NodeError as error:
+        raise RobotAgentError(str(error)) from error
+    return 0
+
+
+def _up(command: UpCommand, planned: Sequence[Start]) -> None:
+    try:
+        from robot_agent_ros.runner import Runner
+    except ImportError as error:
+        raise RobotAgentError(f"rclpy cannot be imported ({error}): run pip install 'robot_agent[ros]'") from error
+    runner = Runner(planned, command.namespace, command.autostart)
+    previous = {number: signal.signal(number, lambda *_: runner.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        runner.run(command.seconds)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""Starts the graph as processes, where there is no `ros2 launch`: the same nodes, arguments and files."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from robot_agent_ros.errors import NodeError
+from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY, Node
+from robot_agent_ros.managed import Managed
+from robot_agent_ros.robots import Start
+
+RESTARTED = (GATE, RECORDER)
+"""Nodes that are started again when they end; when another one ends, the graph does."""
+MOST_RESTARTS = 5
+"""Of one node, before the graph ends."""
+RESTART_DELAY = 0.5
+"""Seconds before a node is started again."""
+STOPPING = {AGENT: 60.0, GATE: 10.0, RECORDER: 20.0, SIM_BODY: 10.0}
+"""Seconds that a node has to end after SIGINT; then it is killed."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class _Process:
+    start: Start
+    popen: subprocess.Popen[bytes]
+    restarts: int = 0
+    due: float | None = None
+
+
+@dataclass
+class Runner:
+    """Runs processes until `stop` is asked for or one ends that is needed.
+
+    They stop in the opposite order: the agent first, which keeps what it learned, then the gate, which brakes to a
+    hold, the body last. If this process dies, the others get SIGINT.
+
+    Args:
+        starts: what to start, in this order.
+        namespace: in which the nodes' names stand; empty for none.
+        autostart: whether managed nodes are configured and activated.
+        say: is told, in a line each, what happens.
+    """
+
+    starts: Sequence[Start]
+    namespace: str = ""
+    autostart: bool = True
+    say: Callable[[str], None] = print
+    _processes: dict[str, _Process] = field(default_factory=dict)
+    _stopping: bool = False
+
+    def run(self, seconds: float | None = None) -> None:
+        """Starts all, and stays until `stop`, or for some seconds; then stops all.
+
+        Raises:
+            NodeError: a node ended that the graph cannot be without, or the agent could not be configured.
+        """
+        managed = [start.node for start in self.starts if start.node.managed]
+        until = None if seconds is None else time.monotonic() + seconds
+        try:
+            for start in self.starts:
+                self._processes[start.node.name] = _Process(start, self._spawn(start))
+            self.say(f"up: {', '.join(self._processes)} (Ctrl-C ends it)")
+            if self.autostart and managed:
+                with Managed(self.namespace) as states:
+                    for node in managed:
+                        states.activate(node, lambda: self._watch() and not self._stopping)
+                        if not self._stopping:
+                            self.say(f"{node.name} is active")
+            while not self._stopping and (until is None or time.monotonic() < until):
+                self._watch()
+                time.sleep(0.05)
+        finally:
+            self._stop_all()
+
+    def stop(self) -> None:
+        """Asks for the end; safe in a signal handler."""
+        self._stopping = True
+
+    def _spawn(self, start: Start) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C comes to this process alone, which ends the others in their order.
+        return subprocess.Popen(self._command(start), start_new_session=True, preexec_fn=_end_with(os.getpid()))
+
+    def _command(self, start: Start) -> list[str]:
+        command = [sys.executable, "-m", start.node.module, "--ros-args", "--params-file", str(start.file)]
+        for name, value in start.overrides.items():
+            command += ["-p", f"{name}:={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"]
+        if self.namespace:
+            command += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        return command
+
+    def _watch(self) -> bool:
+        """Starts again what has ended and may; True, so that it can stand in a condition.
+
+        Raises:
+            NodeError: something ended that the graph cannot be without.
+        """
+        for name, process in self._processes.items():
+            status = process.popen.poll()
+            if status is None:
+                continue
+            if process.due is None:
+                if process.start.node not in RESTARTED or process.restarts == MOST_RESTARTS:
+                    raise NodeError(f"{name} ended with status {status}, so the others were ended too: see its output")
+                process.restarts += 1
+                process.due = time.monotonic() + RESTART_DELAY
+                self.say(f"{name} ended with status {status}: it is started again")
+            elif time.monotonic() >= process.due:
+                process.popen, process.due = self._spawn(process.start), None
+        return True
+
+    def _stop_all(self) -> None:
+        for process in reversed(self._processes.values()):
+            _end(process.popen, STOPPING[process.start.node], self.say, process.start.node)
+        self._processes.clear()
+
+
+def _end(popen: subprocess.Popen[bytes], patience: float, say: Callable[[str], None], node: Node) -> None:
+    if popen.poll() is not None:
+        return
+    popen.send_signal(signal.SIGINT)
+    try:
+        popen.wait(patience)
+    except subprocess.TimeoutExpired:
+        say(f"{node.name} did not end in {patience:g} s: it is killed")
+        popen.kill()
+        popen.wait()
+
+
+def _end_with(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes its program: asks the kernel for SIGINT when its parent is gone."""
+    prctl: Any = getattr(ctypes.CDLL(None), "prctl", None)
+
+    def prepare() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    return prepare
