@@ -15,17 +15,17 @@ from typing import Any
 import yaml
 
 from robot_agent_ros.errors import NodeError
-from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY, Node
+from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY
 from robot_agent_ros.managed import Managed
 from robot_agent_ros.robots import Start
 
-RESTARTED = (GATE, RECORDER)
+RESTARTED = (GATE.name, RECORDER.name)
 """Nodes that are started again when they end; when another one ends, the graph does."""
 MOST_RESTARTS = 5
 """Of one node, before the graph ends."""
 RESTART_DELAY = 0.5
 """Seconds before a node is started again."""
-STOPPING = {AGENT: 60.0, GATE: 10.0, RECORDER: 20.0, SIM_BODY: 10.0}
+STOPPING = {AGENT.name: 60.0, GATE.name: 10.0, RECORDER.name: 20.0, SIM_BODY.name: 10.0}
 """Seconds that a node has to end after SIGINT; then it is killed."""
 _PR_SET_PDEATHSIG = 1
 
@@ -110,7 +110,7 @@ class Runner:
             if status is None:
                 continue
             if process.due is None:
-                if process.start.node not in RESTARTED or process.restarts == MOST_RESTARTS:
+                if name not in RESTARTED or process.restarts == MOST_RESTARTS:
                     raise NodeError(f"{name} ended with status {status}, so the others were ended too: see its output")
                 process.restarts += 1
                 process.due = time.monotonic() + RESTART_DELAY
@@ -120,19 +120,19 @@ class Runner:
         return True
 
     def _stop_all(self) -> None:
-        for process in reversed(self._processes.values()):
-            _end(process.popen, STOPPING[process.start.node], self.say, process.start.node)
+        for name, process in reversed(self._processes.items()):
+            _end(name, process.popen, self.say)
         self._processes.clear()
 
 
-def _end(popen: subprocess.Popen[bytes], patience: float, say: Callable[[str], None], node: Node) -> None:
+def _end(name: str, popen: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
     if popen.poll() is not None:
         return
     popen.send_signal(signal.SIGINT)
     try:
-        popen.wait(patience)
+        popen.wait(STOPPING[name])
     except subprocess.TimeoutExpired:
-        say(f"{node.name} did not end in {patience:g} s: it is killed")
+        say(f"{name} did not end in {STOPPING[name]:g} s: it is killed")
         popen.kill()
         popen.wait()
 

@@ -68,7 +68,7 @@ def test_an_agent_that_is_killed_leaves_a_robot_that_holds_within_150_ms(process
         agent = processes.start(name, ["-c", AGENT, str((-1) ** turn)])
         robot.wait_for("following", 30)
         heard = len(robot.heard)
-        robot.wait(lambda: len(robot.heard) > heard + 5)
+        robot.wait(lambda before=heard: len(robot.heard) > before + 5)
         agent.send_signal(signal.SIGKILL)
         agent.wait()
         robot.wait_for("holding")

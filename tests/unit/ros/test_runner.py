@@ -1,0 +1,121 @@
+"""The process runner, with small programs in place of nodes: order, restarts, ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from robot_agent_ros.errors import NodeError
+from robot_agent_ros.graph import AGENT, GATE, SIM_BODY, Node
+from robot_agent_ros.robots import Start
+from robot_agent_ros.runner import Runner
+
+PROGRAM = """
+import os, signal, sys, time
+from pathlib import Path
+here, name = Path(__file__).parent, Path(__file__).stem
+def note(what):
+    with (here / "notes").open("a") as file:
+        file.write(f"{name} {what}\\n")
+def end(number, frame):
+    note("ended")
+    sys.exit(0)
+signal.signal(signal.SIGINT, end)
+(here / f"{name}.pid").write_text(str(os.getpid()))
+note("started " + " ".join(sys.argv[1:]))
+time.sleep(0.3 if (here / f"{name}.short").exists() else 60)
+sys.exit(3)
+"""
+
+
+class Programs:
+    """Programs that stand for nodes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.said = folder, []
+        self.starts = []
+        for node in (SIM_BODY, GATE, AGENT):
+            (folder / f"fake_{node.name}.py").write_text(PROGRAM)
+            fake = replace(node, module=f"fake_{node.name}", managed=False)
+            self.starts.append(Start(fake, folder / "robot.yaml", {"learn": True} if node is AGENT else {}))
+        self.runner = Runner(self.starts, namespace="left", say=self.said.append)
+
+    def pid(self, node: Node) -> int:
+        path = self.folder / f"fake_{node.name}.pid"
+        end = time.monotonic() + 30
+        while not (path.exists() and path.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return int(path.read_text())
+
+    @property
+    def notes(self) -> list[str]:
+        path = self.folder / "notes"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Programs(tmp_path)
+
+
+def run_beside(runner: Runner) -> tuple[threading.Thread, list[NodeError]]:
+    errors: list[NodeError] = []
+
+    def run() -> None:
+        try:
+            runner.run()
+        except NodeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, errors
+
+
+def test_nodes_get_their_arguments_and_end_in_the_opposite_order(programs: Programs):
+    thread, errors = run_beside(programs.runner)
+    for node in (SIM_BODY, GATE, AGENT):
+        programs.pid(node)
+    programs.runner.stop()
+    thread.join(30)
+    assert not errors
+    file = programs.folder / "robot.yaml"
+    common = f"started --ros-args --params-file {file}"
+    assert sorted(note for note in programs.notes if "started" in note) == [
+        f"fake_agent {common} -p learn:=true -r __ns:=/left",
+        f"fake_gate {common} -r __ns:=/left",
+        f"fake_sim_body {common} -r __ns:=/left",
+    ]
+    assert [note for note in programs.notes if "ended" in note] == [
+        "fake_agent ended",
+        "fake_gate ended",
+        "fake_sim_body ended",
+    ]
+
+
+def test_a_gate_that_is_killed_is_started_again(programs: Programs):
+    thread, errors = run_beside(programs.runner)
+    first = programs.pid(GATE)
+    os.kill(first, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while programs.pid(GATE) == first:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    programs.runner.stop()
+    thread.join(30)
+    assert not errors
+    assert "gate ended with status -9: it is started again" in programs.said
+
+
+def test_without_its_body_the_graph_ends_and_says_why(programs: Programs):
+    (programs.folder / "fake_sim_body.short").touch()
+    with pytest.raises(NodeError, match="sim_body ended with status 3, so the others were ended too"):
+        programs.runner.run(60)
+    assert "fake_gate ended" in programs.notes
