@@ -38,16 +38,19 @@ class Managed:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
 
-    def activate(self, node: Node, goes_on: Callable[[], bool]) -> None:
+    def activate(self, node: Node, goes_on: Callable[[], bool]) -> bool:
         """Brings a node to its state `active`, from whatever state it is in; waits as long as `goes_on`.
+
+        Returns:
+            whether it is active.
 
         Raises:
             NodeError: it refused a transition.
         """
         while goes_on():
             state = self._state(node, goes_on)
-            if state is None or state == "active":
-                return
+            if state == "active":
+                return True
             if state not in _STEPS:
                 time.sleep(0.05)  # on its way somewhere
                 continue
@@ -57,6 +60,7 @@ class Managed:
             answer = self._call(node, ChangeState, "change_state", request, goes_on)
             if answer is not None and not answer.success:
                 raise NodeError(f"{node.name} could not {name}, and said why above: mend that, and start again")
+        return False
 
     def _state(self, node: Node, goes_on: Callable[[], bool]) -> str | None:
         answer = self._call(node, GetState, "get_state", GetState.Request(), goes_on)

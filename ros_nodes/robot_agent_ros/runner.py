@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -66,7 +67,12 @@ class Runner:
             NodeError: a node ended that the graph cannot be without, or the agent could not be configured.
         """
         managed = [start.node for start in self.starts if start.node.managed]
-        until = None if seconds is None else time.monotonic() + seconds
+        until = math.inf if seconds is None else time.monotonic() + seconds
+
+        def goes_on() -> bool:
+            self._watch()
+            return not self._stopping and time.monotonic() < until
+
         try:
             for start in self.starts:
                 self._processes[start.node.name] = _Process(start, self._spawn(start))
@@ -74,11 +80,9 @@ class Runner:
             if self.autostart and managed:
                 with Managed(self.namespace) as states:
                     for node in managed:
-                        states.activate(node, lambda: self._watch() and not self._stopping)
-                        if not self._stopping:
+                        if states.activate(node, goes_on):
                             self.say(f"{node.name} is active")
-            while not self._stopping and (until is None or time.monotonic() < until):
-                self._watch()
+            while goes_on():
                 time.sleep(0.05)
         finally:
             self._stop_all()
@@ -99,8 +103,8 @@ class Runner:
             command += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         return command
 
-    def _watch(self) -> bool:
-        """Starts again what has ended and may; True, so that it can stand in a condition.
+    def _watch(self) -> None:
+        """Starts again what has ended and may.
 
         Raises:
             NodeError: something ended that the graph cannot be without.
@@ -117,7 +121,6 @@ class Runner:
                 self.say(f"{name} ended with status {status}: it is started again")
             elif time.monotonic() >= process.due:
                 process.popen, process.due = self._spawn(process.start), None
-        return True
 
     def _stop_all(self) -> None:
         for name, process in reversed(self._processes.items()):
