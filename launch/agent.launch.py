@@ -31,13 +31,18 @@ def actions_of(context):
             output="screen",
             respawn=start.node is GATE,  # the agent holds until it is back
             respawn_delay=0.5,
-            on_exit=[Shutdown(reason="the simulated body ended")] if start.node is SIM_BODY else None,
+            on_exit=without_body if start.node is SIM_BODY else None,
             sigterm_timeout="60",  # an agent keeps what it learned before it ends
         )
         actions.append(node)
         if start.node.managed and truth("autostart", arguments["autostart"]):
             actions += transitions_of(node)
     return actions
+
+
+def without_body(event, context):
+    """Ends the graph, unless it is ending anyway."""
+    return None if context.is_shutdown else [Shutdown(reason="the simulated body ended")]
 
 
 def transitions_of(node):

@@ -24,13 +24,13 @@ class Durations:
         return len(self._seconds)
 
     def __iter__(self) -> Iterator[float]:
-        return iter(self._seconds)
+        return iter(tuple(self._seconds))  # at once: another thread may add to it
 
     def quantile(self, q: float) -> float:
         """The nearest-rank quantile in seconds, q in [0, 1]; 0 if nothing happened yet."""
-        if not self._seconds:
+        ranked = sorted(self)
+        if not ranked:
             return 0.0
-        ranked = sorted(self._seconds)
         return ranked[min(len(ranked) - 1, int(q * len(ranked)))]
 
     def values(self, name: str) -> dict[str, str]:

@@ -137,13 +137,13 @@ def test_ros_own_launch_runs_the_graph_and_ends_it(tmp_path: Path):
         "OMP_NUM_THREADS": "1",
     }
     file = prefix / "share" / PACKAGE / "launch" / "agent.launch.py"
-    command = [sys.executable, "-c", SERVE, str(file), "robot:=sim", "learn:=false"]
+    command = [sys.executable, "-c", SERVE, str(file), "robot:=sim"]
     log = tmp_path / "launch.log"
     with log.open("w") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
     try:
         end = time.monotonic() + 120
-        while "configured:" not in log.read_text():  # the agent's word: its node runs, and the transition came
+        while "[agent]: configured:" not in log.read_text():  # the agent's word: its node runs, and the transition came
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
