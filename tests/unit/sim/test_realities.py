@@ -204,6 +204,17 @@ def test_a_life_is_held_against_the_world_of_its_first_chapter():
     assert isinstance(env.unwrapped, ReachEnv)
 
 
+@pytest.mark.parametrize("name", ["sim:mass=1.5", "sim:late", "sim:gain=0.5,damping=2,noise=0.01"])
+def test_worlds_of_dm_control_are_perturbed_too(name: str):
+    made, changed = robot_agent_sim.make("dmc/cartpole-swingup"), make_reality(name, "dmc/cartpole-swingup")
+    assert made.observation_space == changed.observation_space
+    first = [env.reset(seed=2)[0]["proprio"] for env in (made, changed)]
+    assert np.allclose(*first, atol=0.05)
+    for _ in range(8):
+        here, there = (env.step(np.ones(1))[0]["proprio"] for env in (made, changed))
+    assert np.abs(here - there).max() > 0.01
+
+
 def test_late_actions_arrive_in_order_after_nothing():
     seen = []
     env = LateAction(PointMass(), 0.21)  # a decision lasts 0.1 s
