@@ -258,6 +258,12 @@ def hand_eye_lines(result: ArmResult, config: ArmConfig) -> list[str]:
     lines.append(f"  quaternion {x:.5f} {y:.5f} {z:.5f} {w:.5f} (x y z w)")
     turns = " ".join(f"{np.degrees(1.96 * error):.3f}°" for error in fit.errors[:3])
     lines.append(f"  turned about its own x, y, z by ± {turns} (± are 95 % intervals)")
+    at = " ".join(f"--{axis} {place['value']:.5f}" for axis, place in pose["translation"].items())
+    turned_by = f"--qx {x:.6f} --qy {y:.6f} --qz {z:.6f} --qw {w:.6f}"
+    lines.append(
+        f"for ROS: ros2 run tf2_ros static_transform_publisher {at} {turned_by} --frame-id {mount} "
+        "--child-frame-id camera_optical_frame"
+    )
     for method, form in result.closed_forms.items():
         metres, radians = disagreement(form, fit.body.mounting)
         lines.append(f"OpenCV's {method} alone is {1e3 * metres:.1f} mm and {np.degrees(radians):.2f}° from this")
