@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
 import sys
@@ -128,19 +127,19 @@ def _view_matrix(position: NDArray[np.float64], quaternion: NDArray[np.float64])
 
 def _quietly_imported() -> Any:
     """PyBullet, which prints when it was built as it is imported."""
-    with _silent_stdout():
+    with _silent_stderr():
         return importlib.import_module("pybullet")
 
 
 @contextlib.contextmanager
-def _silent_stdout() -> Iterator[None]:
-    sys.stdout.flush()
-    kept = os.dup(1)
+def _silent_stderr() -> Iterator[None]:
+    """What C writes to stderr goes nowhere meanwhile."""
+    sys.stderr.flush()
+    kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
         try:
             yield
         finally:
-            ctypes.CDLL(None).fflush(None)  # C keeps what it prints until somebody asks
-            os.dup2(kept, 1)
+            os.dup2(kept, 2)
             os.close(kept)
