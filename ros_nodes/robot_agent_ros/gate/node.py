@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
+from rclpy.subscription import RCLError, Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -25,7 +27,7 @@ from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
 from robot_agent_ros.gate.brake import State
 from robot_agent_ros.gate.config import AXES, GateConfig
-from robot_agent_ros.gate.gate import Command, Gate, Now, Status
+from robot_agent_ros.gate.gate import Command, Gate, Now, Refusal, Status
 from robot_agent_ros.graph import (
     COMMAND,
     ENABLE,
@@ -118,20 +120,34 @@ class GateNode(Node):
     # ---- what goes out ----
 
     def _run(self) -> None:
+        """Sends outputs until the end; a gate that cannot is a process that ends, so that everybody knows."""
+        try:
+            self._run_until_end()
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
+
+    def _run_until_end(self) -> None:
         period = 1 / self.config.rate
         due = time.monotonic()
         while not self._ends.is_set():
             began = time.monotonic()
             with self._lock:
                 for inbox, take in self._inputs:
-                    for message, info in waiting(inbox):
-                        take(message, info)
+                    self._take_all(inbox, take)
                 self._send()
             now = time.monotonic()
             self._rate.tick(began)
             self._work.add(now - began)
             due = max(due + period, now)  # what was late is not caught up with
             time.sleep(due - now)
+
+    def _take_all(self, inbox: Subscription[Any], take: Callable[[Any, Mapping[str, Any]], None]) -> None:
+        try:
+            for message, info in waiting(inbox):
+                take(message, info)
+        except (RCLError, UnicodeDecodeError):  # bytes that are no message must not end the gate
+            self.gate.refused[Refusal.MALFORMED] += 1
 
     def _send(self) -> None:
         now = self.now()

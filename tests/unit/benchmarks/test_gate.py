@@ -1,0 +1,55 @@
+"""The commands that are made to break the gate, and the judge that looks for what they broke."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from robot_agent_ros.gate.gate import Gate
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("benchmark_gate", ROOT / "benchmarks" / "gate.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("case", ["position", "velocity", "twist"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_command_breaks_a_limit_and_the_limits_are_used(benchmark: ModuleType, case: str, seed: int):
+    row = benchmark.attack(case, 2000, seed)
+    assert row.violations == 0
+    assert row.commands == 2000
+    assert row.refused > 100
+    assert min(row.velocity, row.acceleration, row.jerk) > 0.95  # what never moves breaks nothing either
+
+
+@pytest.mark.parametrize("broken", ["position", "velocity", "acceleration", "jerk"])
+def test_the_judge_finds_each_kind_of_violation(benchmark: ModuleType, broken: str):
+    judge = benchmark.Judge(Gate(benchmark.CASES["position"]), order=0)
+    times = np.arange(200) * 0.005
+    middle = np.array([-0.15, 0.9, 0.0])
+    motion = {
+        "position": np.where(times > 0.5, 5.0, 0.0)[:, None] * np.ones(3),
+        "velocity": 1.1 * times[:, None] * (0.5, 2.0, 8.0) * (times < 0.3)[:, None],
+        "acceleration": times[:, None] ** 2 / 2 * (2.2, 11.0, 110.0) * (times < 0.05)[:, None],
+        "jerk": times[:, None] ** 3 / 6 * (11.0, 110.0, 3300.0) * (times < 0.03)[:, None],
+    }[broken]
+    judge.judge(times, middle + motion, middle + motion)
+    assert judge.violations > 0
+    assert judge.used[broken] > 1
+    calm = benchmark.Judge(Gate(benchmark.CASES["position"]), order=0)
+    wave = 0.02 * np.sin(2 * times)[:, None] * np.ones(3)
+    calm.judge(times, middle + wave, middle + wave)
+    assert calm.violations == 0

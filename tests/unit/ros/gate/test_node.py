@@ -1,0 +1,82 @@
+"""The gate's node: what it sends to each kind of controller."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+from robot_agent_ros.gate.brake import State
+from robot_agent_ros.gate.node import GateNode
+
+from tests.ros_graph import alone, flags
+
+STATES = (State(0.1, 0.2, 0.0), State(-0.3, 0.4, 0.0))
+
+
+@pytest.fixture
+def node(request: pytest.FixtureRequest) -> Iterator[GateNode]:
+    os.environ.update(alone())
+    output = request.param
+    joints = ["linear.x", "angular.z"] if output == "twist" else ["a", "b"]
+    ends = {} if output == "twist" else {"lower": [-1.0], "upper": [1.0]}
+    limits = {"velocity": [1.0], "acceleration": [10.0], "jerk": [100.0]}
+    interval = sys.getswitchinterval()
+    rclpy.init(args=flags({"joints": joints, "output": output, **ends, **limits}))
+    gate = GateNode()
+    yield gate
+    gate.end()
+    gate.destroy_node()
+    rclpy.try_shutdown()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("node", ["forward_position"], indirect=True)
+def test_a_forward_position_controller_gets_positions_in_the_order_of_the_joints(node: GateNode):
+    assert list(node._message(STATES, node.now()).data) == [0.1, -0.3]
+
+
+@pytest.mark.parametrize("node", ["forward_velocity"], indirect=True)
+def test_a_forward_velocity_controller_gets_velocities(node: GateNode):
+    assert list(node._message(STATES, node.now()).data) == [0.2, 0.4]
+
+
+@pytest.mark.parametrize("node", ["joint_trajectory"], indirect=True)
+def test_a_trajectory_controller_gets_one_point_that_begins_at_once(node: GateNode):
+    message = node._message(STATES, node.now())
+    assert list(message.joint_names) == ["a", "b"]
+    (point,) = message.points
+    assert list(point.positions) == [0.1, -0.3]
+    assert list(point.velocities) == [0.2, 0.4]
+    assert point.time_from_start.nanosec == 5_000_000
+    assert message.header.stamp.sec == 0
+
+
+@pytest.mark.parametrize("node", ["twist"], indirect=True)
+def test_a_rover_gets_a_twist_in_its_frame(node: GateNode):
+    now = node.now()
+    message = node._message(STATES, now)
+    assert message.header.frame_id == "base_link"
+    assert message.header.stamp.sec == now.ros // 10**9
+    assert (message.twist.linear.x, message.twist.linear.y, message.twist.angular.z) == (0.2, 0.0, 0.4)
+
+
+@pytest.mark.parametrize("node", ["forward_position"], indirect=True)
+def test_where_ros_does_not_tell_publishers_apart_there_may_be_one_only(node: GateNode):
+    assert node._publisher_of({"publisher_gid": {"data": b"id"}}) == b"id"
+    assert node._publisher_of({}) is None  # nobody publishes here, so who sent it?
+
+
+@pytest.mark.parametrize("node", ["forward_position"], indirect=True)
+def test_a_gate_that_cannot_send_ends_its_process(node: GateNode, monkeypatch: pytest.MonkeyPatch):
+    ended: list[int] = []
+
+    def fail() -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("robot_agent_ros.gate.node.os._exit", ended.append)
+    monkeypatch.setattr(node, "_send", fail)
+    node._thread.join(10)
+    assert ended == [1]
