@@ -47,7 +47,7 @@ def test_commands_end_at_the_ranges_of_the_joints(env: ServoArmReachEnv):
 
 
 def test_velocity_is_the_change_of_position(env: ServoArmReachEnv):
-    before = env._observe()["proprio"]
+    before = env._proprio()
     after, *_ = env.step(np.ones(3, np.float32))
     np.testing.assert_allclose(after["proprio"][3:6] / 30, after["proprio"][:3] - before[:3], atol=1e-5)
 
