@@ -50,8 +50,8 @@ def act(listener: Ears, decisions: int) -> int:
 def test_what_a_graph_did_is_recorded_imported_and_learned_from(tmp_path: Path):
     folder = tmp_path / "recordings"
     with Processes(tmp_path) as processes, ears(JOINT_STATES, DIAGNOSTICS) as listener:
-        # A simulated clock at half of real time: a busy machine loses no step of it.
-        body = {"clock": True, "speed": 0.5, "image_width": 64, "image_height": 48}
+        # A simulated clock at a tenth of real time: a busy machine loses no step of it.
+        body = {"clock": True, "speed": 0.1, "image_width": 64, "image_height": 48}
         processes.start_node(SIM_BODY, body)
         processes.start_node(RECORDER, {"folder": str(folder), "free_megabytes": 0.0})
         listener.until(lambda: int(listener.diagnosed("recorder").get("messages written", 0)) > 50)
@@ -84,6 +84,7 @@ def test_what_a_graph_did_is_recorded_imported_and_learned_from(tmp_path: Path):
         LocalWeightStore(),
     )
     before = {name: value.clone() for name, value in learner.learner.mind.state_dict().items()}
+    assert learner.owed(replay.decisions) >= 5
     for _ in range(5):
         learner.update()
     assert learner.learner.updates == 5
