@@ -23,7 +23,7 @@ QUANTITIES: Mapping[str, str] = {
 """Of a joint and its servo, with units. Stiffness is torque over position error, friction is dry, damping includes
 back-EMF, armature is the rotor's inertia seen from the joint, backlash all of the free play, and the encoder reads the
 true angle plus its offset."""
-RATIOS: Mapping[str, str] = {"friction": "rad", "damping": "s", "armature": "s²"}
+RATIOS: Mapping[str, str] = {"friction": "rad", "damping": "s", "armature": "s²", "stall_torque": "rad"}
 """What motion alone tells: these quantities over the stiffness."""
 SCALES = ("assumed", "effort", "stiffness", "masses", "payload")
 """What fixed the scale of forces. `assumed`: nothing did, and one unknown factor is common to all stiffnesses,

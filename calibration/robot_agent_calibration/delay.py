@@ -1,0 +1,152 @@
+"""`robot-agent calibrate delay`: how late images are after joint states, and joints after commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from robot_agent_sim.calibration import Estimate
+
+from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.lag import Lag, lag_between
+from robot_agent_calibration.outcome import Outcome
+from robot_agent_calibration.page import PALETTE, drawn, figure, page, table, text
+from robot_agent_calibration.recording.images import opencv
+from robot_agent_calibration.recording.recording import Frame, Recording, Samples
+
+LEAST_FRAMES = 60
+LEAST_LIKENESS = 0.3
+"""Of the variance of one motion that the other explains."""
+_HEIGHT = 120
+"""px that images are shrunk to: all of the picture moves, and small ones are quick."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """There is nothing to choose."""
+
+
+def calibrate(recording: Recording, config: Config) -> Outcome:
+    """Correlates what moves in the images with the joints, and the joints with their commands.
+
+    Raises:
+        CalibrationError: there is nothing to compare, or it does not move together.
+    """
+    joints = recording.need_joints()
+    if not recording.frames and recording.commands is None:
+        raise CalibrationError(f"{recording.path} has neither images nor commands: there is nothing that could be late")
+    found: dict[str, Lag] = {}
+    if recording.frames:
+        found["camera"] = _checked(image_delay(*image_motion(recording.frames), joints), "images", recording)
+    if recording.commands is not None:
+        found["command_response"] = _checked(response_lag(recording.commands, joints), "commands", recording)
+    meanings = {
+        "camera": "images are older than their stamps say, against the joint states",
+        "command_response": "joints answer their commands later: the delay and the servo's own lag, which "
+        "robot-agent calibrate dynamics tells apart",
+    }
+    section = {name: Estimate(lag.value, lag.standard_error, "s").to_yaml() for name, lag in found.items()}
+    lines = [
+        f"{name.replace('_', ' ')}: {1e3 * lag.value:.2f} ± {1e3 * lag.standard_error:.2f} ms ({meanings[name]})"
+        for name, lag in found.items()
+    ]
+    return Outcome({"delays": section}, lines, _page(recording, found, meanings))
+
+
+def image_motion(frames: Sequence[Frame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Stamps (n,) in s, and how far the picture moved from each to the next, (n - 1,) in pixels, mean over the picture.
+
+    Raises:
+        CalibrationError: too few images, or one that cannot be decoded.
+    """
+    if len(frames) < LEAST_FRAMES:
+        raise CalibrationError(f"{len(frames)} images are too few to time a camera, expected at least {LEAST_FRAMES}")
+    cv2 = opencv()
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    moved, before = [], None
+    for frame in frames:
+        image = frame.image()
+        height, width = image.shape
+        small = cv2.resize(image, (round(width * _HEIGHT / height), _HEIGHT), interpolation=cv2.INTER_AREA)
+        if before is not None:
+            field = flow.calc(before, small, None)
+            moved.append(float(np.hypot(field[..., 0], field[..., 1]).mean()))
+        before = small
+    return np.array([frame.stamp for frame in frames]), np.array(moved)
+
+
+def image_delay(stamps: NDArray[np.float64], moved: NDArray[np.float64], joints: Samples) -> Lag:
+    """s by which images are late after joint states.
+
+    How far a picture moves is taken as a sum of how far each joint turned meanwhile, each with a weight of its own.
+    """
+    paths = np.concatenate(
+        (np.zeros((1, joints.values.shape[1])), np.cumsum(np.abs(np.diff(joints.values, axis=0)), axis=0))
+    )
+
+    def causes(lag: float) -> NDArray[np.float64]:
+        turned = np.diff(np.stack([np.interp(stamps - lag, joints.stamps, path) for path in paths.T], axis=1), axis=0)
+        return np.concatenate((turned, np.ones((len(turned), 1))), axis=1)
+
+    return lag_between([moved], [causes])
+
+
+def response_lag(commands: Samples, joints: Samples) -> Lag:
+    """s by which joints move after they are commanded to."""
+    names = [name for name in commands.names if name in joints.names and np.ptp(commands.column(name)) > np.deg2rad(1)]
+    if not names:
+        raise CalibrationError("no joint is commanded to move by more than a degree: nothing can be timed")
+
+    def causes(told: NDArray[np.float64], lag: float) -> NDArray[np.float64]:
+        return np.diff(np.interp(joints.stamps - lag, commands.stamps, told))[:, None]
+
+    return lag_between(
+        [np.diff(joints.column(name)) for name in names], [partial(causes, commands.column(name)) for name in names]
+    )
+
+
+def _checked(lag: Lag, what: str, recording: Recording) -> Lag:
+    if lag.likeness < LEAST_LIKENESS:
+        raise CalibrationError(
+            f"{what} and joints of {recording.path} do not move together (they share {100 * lag.likeness:.0f} % of "
+            f"their motion, expected {100 * LEAST_LIKENESS:.0f} %): record a quick motion that the camera sees, with "
+            "stamps of one clock"
+        )
+    return lag
+
+
+def _page(recording: Recording, found: dict[str, Lag], meanings: dict[str, str]) -> str:
+    rows = [
+        [
+            name.replace("_", " "),
+            f"{1e3 * lag.value:.2f}",
+            f"{1e3 * lag.standard_error:.2f}",
+            f"{100 * lag.likeness:.0f} %",
+        ]
+        for name, lag in found.items()
+    ]
+    parts = [
+        text("What was found", f"From {recording.path}.", *(f"{name}: {meanings[name]}." for name in found)),
+        table(["delay", "ms", "standard error, ms", "motion shared"], rows),
+    ]
+    for name, lag in found.items():
+        parts.append(
+            figure(
+                name.replace("_", " "),
+                drawn(partial(_costs, lag=lag)),
+                "What is left unexplained of the later motion, at each delay that was tried.",
+            )
+        )
+    return page("Delays", parts)
+
+
+def _costs(canvas: Figure, lag: Lag) -> None:
+    axes = canvas.subplots()
+    axes.plot(1e3 * lag.lags, lag.costs, color=PALETTE[0])
+    axes.axvline(1e3 * lag.value, color=PALETTE[1])
+    axes.set_xlabel("delay (ms)")
+    axes.set_ylabel("unexplained")
