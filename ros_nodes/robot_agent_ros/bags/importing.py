@@ -13,6 +13,7 @@ from robot_agent.run.load import load_config
 from robot_agent.types import Source
 from robot_agent_ros.agent.body import RobotBody, body_of_parameters, body_of_world, make_world
 from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.mind import NO_WORLD
 from robot_agent_ros.agent.task import task_of
 from robot_agent_ros.bags.living import Living, Report, topic_names
 from robot_agent_ros.bags.reading import BagError, read_messages, topics_of
@@ -65,7 +66,8 @@ def import_bag(
     _check_topics(bag, namespace)
     exists = (run / "config.yaml").is_file()
     kept = load_config(RunFolder.open(run)) if exists else _new_config(config)
-    config = replace(config, world=config.world or ("" if config.joints else kept.world))
+    if not config.world and not config.joints and kept.world != NO_WORLD:
+        config = replace(config, world=kept.world)
     config = replace(config, reward={"recorded": "topic", "world": "world", "none": ""}[reward])
     body, env = _body(config, kept)
     folder = RunFolder.open(run) if exists else RunFolder.create(run)
@@ -106,7 +108,7 @@ def has_rewards(bag: Path, namespace: str = "") -> bool:
 def _new_config(config: AgentConfig) -> RunConfig:
     height, width = config.camera_size
     return replace(
-        default_config(config.streams), world=config.world or "robot", camera_size=(height, width), frames=10**12
+        default_config(config.streams), world=config.world or NO_WORLD, camera_size=(height, width), frames=10**12
     )
 
 

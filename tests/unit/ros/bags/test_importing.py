@@ -115,6 +115,20 @@ def test_a_learner_learns_from_what_was_recorded(tmp_path: Path):
     assert any(not value.equal(after[name]) for name, value in before.items() if name.startswith("world_model"))
 
 
+def test_a_robot_that_no_world_is_of_is_described_by_its_parameter_file(tmp_path: Path, capsys: pytest.CaptureFixture):
+    Recording(tmp_path / "bag", 20)
+    file = tmp_path / "arm.yaml"
+    file.write_text(
+        "/**/agent:\n  ros__parameters:\n    joints: [turn, shoulder, elbow]\n    lower: [-1.2, 0.0, 0.2]\n"
+        "    upper: [1.2, 1.3, 1.8]\n    largest_change: 0.1\n    control_rate: 30.0\n    streams: [proprio]\n"
+    )
+    args = ["import-bag", str(tmp_path / "bag"), "--out", str(tmp_path / "run"), "--parameters", str(file)]
+    assert main(args) == 0
+    assert "19 transitions" in capsys.readouterr().out
+    spec = next(iter(Replay(tmp_path / "run" / "replay").segments.values())).spec
+    assert (spec.cameras, spec.proprio_dim, spec.action_dim, spec.goal_dim) == ((), 9, 3, 0)
+
+
 def test_a_second_recording_is_a_further_segment(tmp_path: Path):
     Recording(tmp_path / "bag", 20)
     one = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
@@ -177,7 +191,7 @@ def test_the_command_needs_no_ros(tmp_path: Path):
         (["bag", "--world", "servo-arm/reech"], "did you mean servo-arm/reach"),
         (["bag", "--world", "servo-arm/reach", "--namespace", "left"], "nothing on /left/joint_states"),
         (["junk.mcap", "--world", "servo-arm/reach"], "is no MCAP file"),
-        (["bag"], "did you mean"),
+        (["bag"], "neither world nor joints say what the robot is"),
     ],
 )
 def test_what_cannot_be_imported_is_refused_in_one_sentence(
