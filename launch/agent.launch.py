@@ -3,6 +3,8 @@
 The nodes, their arguments and what starts when all come from robot_agent_ros.graph, as for `robot-agent ros up`.
 """
 
+import os
+
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration
@@ -12,6 +14,7 @@ from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
 from robot_agent_ros.graph import ARGUMENTS, GATE, PACKAGE, SIM_BODY
 from robot_agent_ros.robots import starts, truth
+from robot_agent_ros.transport import whole_frames
 
 from launch import LaunchDescription
 
@@ -29,6 +32,7 @@ def actions_of(context):
             namespace=arguments["namespace"],
             parameters=[str(start.file), dict(start.overrides)],
             output="screen",
+            additional_env=whole_frames(os.environ),
             respawn=start.node is GATE,  # the agent holds until it is back
             respawn_delay=0.5,
             on_exit=without_body if start.node is SIM_BODY else None,

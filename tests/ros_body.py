@@ -13,10 +13,13 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from robot_agent_ros.endpoints import publisher, subscription
-from robot_agent_ros.graph import COMMAND, DIAGNOSTICS, GATE_STATUS, GOAL, IMAGE, JOINT_STATES
+from robot_agent_ros.graph import COMMAND, DIAGNOSTICS, GATE_STATUS, GOAL, IMAGE, JOINT_STATES, POSITIONS
+from robot_agent_ros.messages.stamps import to_seconds
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray
@@ -33,11 +36,14 @@ class ScriptedRobot(Node):
         size: height and width of frames, None for no camera.
         camera_rate, joint_rate: Hz.
         gate: also say that a gate follows.
+        obeys: the joints are where the gate's last output wants them.
+        hears_gate: whether it listens to the gate's outputs.
 
     Attributes:
         on_image, on_joints: change a message before it goes, or return False to keep it back.
-        follow: joints are where the last command wants them.
         commands: (monotonic s, message) of each command that came.
+        outputs: (monotonic s, positions) of each output of a gate.
+        statuses: (monotonic s, name) of each status of a gate.
         reports: of `/diagnostics`, newest of each node.
     """
 
@@ -48,21 +54,29 @@ class ScriptedRobot(Node):
         camera_rate: float = 20.0,
         joint_rate: float = 60.0,
         gate: bool = False,
+        obeys: bool = False,
+        hears_gate: bool = True,
     ) -> None:
         super().__init__("scripted_robot")
         self.joints, self.size = joints, size
         self.positions = [0.1 * (index + 1) for index in range(len(joints))]
-        self.follow = False
+        self.obeys = obeys
+        self.outputs: list[tuple[float, list[float]]] = []
+        self.statuses: list[tuple[float, str]] = []
         self.on_image: Callable[[Image], Any] = lambda message: True
         self.on_joints: Callable[[JointState], Any] = lambda message: True
         self.gate_status: str | None = "following" if gate else None
         self.stamp_of: Callable[[], Any] = lambda: self.get_clock().now().to_msg()
         self.commands: list[tuple[float, JointTrajectory]] = []
+        self.ages: list[float] = []
         self.reports: dict[str, DiagnosticStatus] = {}
         self._images, self._states, self._gates, self.goals = (
             publisher(self, row) for row in (IMAGE, JOINT_STATES, GATE_STATUS, GOAL)
         )
         subscription(self, COMMAND, self._on_command)
+        if hears_gate:
+            subscription(self, POSITIONS, self._on_output)
+            subscription(self, GATE_STATUS, self._on_status)
         subscription(self, DIAGNOSTICS, self._on_diagnostics)
         if size is not None:
             data = array.array("B")
@@ -119,8 +133,15 @@ class ScriptedRobot(Node):
 
     def _on_command(self, message: JointTrajectory) -> None:
         self.commands.append((time.monotonic(), message))
-        if self.follow:
-            self.positions = list(message.points[0].positions)
+        self.ages.append(to_seconds(self.stamp_of()) - to_seconds(message.header.stamp))
+
+    def _on_output(self, message: Float64MultiArray) -> None:
+        self.outputs.append((time.monotonic(), list(message.data)))
+        if self.obeys:
+            self.positions = list(message.data)
+
+    def _on_status(self, message: DiagnosticStatus) -> None:
+        self.statuses.append((time.monotonic(), message.message))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -158,6 +179,29 @@ class ScriptedRobot(Node):
             time.sleep(0.01)
         raise AssertionError(f"no command in {patience} s; the agent says {self.report('agent')}")
 
+    def largest_gap(self, since: float) -> float:
+        """The longest time without a command since then, s."""
+        times = [since, *[when for when, _ in self.commands if when > since]]
+        return float(max(np.diff(times), default=math.inf))
+
+    def never_older_than(self, seconds: float) -> bool:
+        """Whether every command came so soon after the decision that its stamp says."""
+        return max(self.ages, default=0.0) <= seconds
+
+    def rests(self, within: float) -> None:
+        """The gate's outputs stand still after at most so long, for 0.2 s."""
+        until = time.monotonic() + within + 0.2
+        while time.monotonic() < until:
+            recent = [values for when, values in self.outputs if when > time.monotonic() - 0.2]
+            if not recent or np.ptp(np.array(recent), axis=0).max() < 1e-9:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"the outputs still move {within} s later: {recent[-3:]}")
+
+    def forget(self, node: str) -> None:
+        """No diagnostics of before count."""
+        self.reports.pop(node, None)
+
     def report(self, node: str) -> tuple[str, dict[str, str]]:
         """The newest diagnostics of a node: message and values; empty before the first."""
         status = self.reports.get(node)
@@ -183,9 +227,20 @@ class ScriptedRobot(Node):
         """Of a managed node."""
         return str(self._call(GetState, f"{node}/get_state", patience).current_state.label)
 
-    def _call(self, kind: Any, name: str, patience: float, transition: int | None = None) -> Any:
+    def parameter(self, node: str, name: str, patience: float = 30.0) -> str:
+        """A text parameter of a node."""
+        answer = self._call(GetParameters, f"{node}/get_parameters", patience, names=[name])
+        return str(answer.values[0].string_value)
+
+    def set_parameter(self, node: str, name: str, value: Any, patience: float = 30.0) -> str:
+        """Sets a parameter of a node; why it was refused, empty if it was not."""
+        parameters = [Parameter(name, value=value).to_parameter_msg()]
+        answer = self._call(SetParameters, f"{node}/set_parameters", patience, parameters=parameters)
+        return "" if answer.results[0].successful else str(answer.results[0].reason or "refused")
+
+    def _call(self, kind: Any, name: str, patience: float, transition: int | None = None, **fields: Any) -> Any:
         client = self.create_client(kind, name)
-        request = kind.Request()
+        request = kind.Request(**fields)
         if transition is not None:
             request.transition.id = transition
         assert client.wait_for_service(patience), f"no service {name}"

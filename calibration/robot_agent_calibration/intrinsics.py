@@ -81,7 +81,8 @@ def fit_lens(views: Sequence[View], board: Board, size: tuple[int, int], model: 
     spread = covariance(matrix) * noise**2
     p = len(lens.parameters)
     of_poses = np.stack([spread[at : at + 6, at : at + 6] for at in range(p, unknowns, 6)])
-    return LensFit(lens, spread[:p, :p], of_poses, poses, tuple(views), corners.split(residuals), noise)
+    of_lens = _no_narrower_than_views_say(spread[:p, :p], corners.scores(lens, poses), noise, freedom / residuals.size)
+    return LensFit(lens, of_lens, of_poses, poses, tuple(views), corners.split(residuals), noise)
 
 
 class Corners:
@@ -122,9 +123,27 @@ class Corners:
             gradient[own] = -pull[view]
         return float(np.sum(residual**2)), gradient, matrix
 
+    def scores(self, lens: Lens, poses: Array) -> Array:
+        """Each view's share of Jᵀr by the lens's parameters, (v, p); those by the poses are 0 at the minimum."""
+        predicted, _, by_lens = lens.project_with_derivatives(self._in_camera(poses))
+        shares = (np.swapaxes(by_lens, 1, 2) @ (self.pixels - predicted)[..., None])[..., 0]
+        return np.asarray(np.add.reduceat(shares, self.starts))
+
     def _in_camera(self, poses: Array) -> Array:
         own = poses[self.view]
         return (own[:, :3, :3] @ self.points[..., None])[..., 0] + own[:, :3, 3]
+
+
+def _no_narrower_than_views_say(spread: Array, scores: Array, noise: float, freedom: float) -> Array:
+    """The covariance `spread` of the lens, widened where the views scatter more than independent corners would.
+
+    In real pictures the corners of a view err together. The sandwich estimate (Liang and Zeger, 1986) with views as
+    clusters sees that; with few views it scatters itself, so that it may only widen.
+    """
+    bread = spread / noise**2
+    clustered = bread @ (scores.T @ scores) @ bread * len(scores) / (len(scores) - 1) / freedom
+    wider = np.sqrt(np.maximum(np.diag(clustered) / np.diag(spread), 1.0))
+    return spread * np.outer(wider, wider)
 
 
 def _moved(lens: Lens, poses: Array, step: Array) -> tuple[Lens, Array]:

@@ -19,6 +19,7 @@ from robot_agent_ros.errors import NodeError
 from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY
 from robot_agent_ros.managed import Managed
 from robot_agent_ros.robots import Start
+from robot_agent_ros.transport import whole_frames
 
 RESTARTED = (GATE.name, RECORDER.name)
 """Nodes that are started again when they end; when another one ends, the graph does."""
@@ -93,7 +94,12 @@ class Runner:
 
     def _spawn(self, start: Start) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C comes to this process alone, which ends the others in their order.
-        return subprocess.Popen(self._command(start), start_new_session=True, preexec_fn=_end_with(os.getpid()))
+        return subprocess.Popen(
+            self._command(start),
+            env=whole_frames(os.environ),
+            start_new_session=True,
+            preexec_fn=_end_with(os.getpid()),
+        )
 
     def _command(self, start: Start) -> list[str]:
         command = [sys.executable, "-m", start.node.module, "--ros-args", "--params-file", str(start.file)]

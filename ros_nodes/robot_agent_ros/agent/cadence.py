@@ -41,7 +41,7 @@ class Cadence:
 
     def next(self, now: float) -> float:
         """The next deadline; what was missed is skipped, never caught up with."""
-        if self._deadline is None:
+        if self._deadline is None or self._deadline > now + 3 * self.period:  # a clock may have gone back
             self._deadline = now
         self._deadline += self.period + self._correction()
         if self._deadline < now:

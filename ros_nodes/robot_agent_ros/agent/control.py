@@ -201,18 +201,22 @@ class Control:
         gc.freeze()
         try:
             while not self.ends.is_set():
-                self._wait()
                 try:
-                    self.step()
-                except Refused as why:
-                    self._hold(why)
+                    self._wait()
+                    self._act()
+                    self._rest()
                 except Exception as error:  # an agent that fails must not take the node with it
                     self._hold(Refused("control_failed", f"{type(error).__name__}: {error}"))
-                self._rest()
         finally:
             self._hold(Refused("inactive"))
             gc.unfreeze()
             gc.enable()
+
+    def _act(self) -> None:
+        try:
+            self.step()
+        except Refused as why:
+            self._hold(why)
 
     def step(self) -> None:
         """One decision.
@@ -222,8 +226,8 @@ class Control:
         """
         began = time.perf_counter()
         self.rate.tick(self.clock.now())
+        sight = self.senses.look()  # before asking the gate, which misses the joints too, but cannot say why
         self._permitted()
-        sight = self.senses.look()
         goal = self.task.goal
         if goal is None:
             raise Refused("no_goal", f"no goal has come, expected {self.task.goal_dim} numbers on agent/goal")

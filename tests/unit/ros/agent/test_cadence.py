@@ -53,3 +53,9 @@ def test_what_was_missed_is_skipped_and_counted():
     assert cadence.next(0.55) == pytest.approx(0.6)
     assert cadence.skipped == 4
     assert cadence.next(0.61) == pytest.approx(0.7)
+
+
+def test_a_clock_that_goes_back_begins_anew():
+    cadence = Cadence(0.1)
+    cadence.next(1000.0)
+    assert cadence.next(5.0) == pytest.approx(5.1)

@@ -1,11 +1,11 @@
-"""The record of a sim-to-real evaluation, from measures that are known, and what is left out of it."""
+"""What episodes came to, from measures that are known."""
 
 from __future__ import annotations
 
 import pytest
 
 from robot_agent.evaluation.episodes import EpisodeMeasures
-from robot_agent.run.sim2real import gap, summarised
+from robot_agent.evaluation.summaries import gap, summarised
 
 
 def lived(success: bool | None, returned: float, seconds: float | None = None) -> EpisodeMeasures:

@@ -1,0 +1,150 @@
+"""The control thread's decisions, with a clock and senses that a test sets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from robot_agent_ros.agent.body import body_of_parameters
+from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.control import Control, ControlConfig, Sight
+from robot_agent_ros.agent.pairing import Refused
+from robot_agent_ros.agent.task import Task
+
+from robot_agent.agent import Decision
+from robot_agent.drivers.driver import EpisodeSummary
+from robot_agent.types import Source
+
+CONFIG = AgentConfig(
+    joints=("a", "b"), lower=(-1.0, -1.0), upper=(1.0, 1.0), control_rate=10.0, streams=("proprio",), largest_change=0.1
+)
+DECISION = Decision((Source.PLAN,), 1.0, np.zeros(1, np.float32), np.zeros(1, np.bool_))
+
+
+class World:
+    """Everything around the control thread."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.position = np.array([0.2, -0.3])
+        self.fault: Refused | None = None
+        self.forbidden: Refused | None = None
+        self.takes = 0.01
+        self.action = np.ones(2, np.float32)
+        self.sent: list[np.ndarray] = []
+        self.seen: list[dict[str, np.ndarray]] = []
+        self.kept: list[object] = []
+        self.begun: list[int] = []
+        agent = SimpleNamespace(
+            initial_state=lambda: SimpleNamespace(decision=DECISION), begin_episode=self.begin, weights_version=3
+        )
+        loop = SimpleNamespace(agent=agent, decide=self.decide, swap_weights=lambda: None)
+        self.control = Control(
+            body_of_parameters(CONFIG), loop, Task(0), self, self, self.sent.append, self.permit, self.kept.append,
+            ControlConfig(largest_command_age=0.1), first_episode=5,
+        )  # fmt: skip
+
+    def begin(self, state, agent: str, episode: int):
+        self.begun.append(episode)
+        return state
+
+    def decide(self, observations, state):
+        self.seen.append(observations["agent"])
+        self.time += self.takes
+        return {"agent": self.action}, state
+
+    def permit(self) -> None:
+        if self.forbidden:
+            raise self.forbidden
+
+    def look(self) -> Sight:
+        if self.fault:
+            raise self.fault
+        return Sight(self.time - 0.005, self.time - 0.005, self.position, {})
+
+    def ros(self) -> float:
+        return self.time
+
+    now = ros
+
+    def tick(self) -> None:
+        self.control._act()
+        self.time += 0.1
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_command_moves_on_from_where_the_joints_are_by_what_the_action_says(world: World):
+    for _ in range(3):
+        world.tick()
+    assert world.sent == [pytest.approx([0.2 + 0.1 * step, -0.3 + 0.1 * step], abs=1e-6) for step in (1, 2, 3)]
+    assert world.seen[0]["proprio"] == pytest.approx([0.2, -0.3, 0, 0, 0.2, -0.3])
+    assert world.seen[1]["proprio"][4:] == pytest.approx([0.3, -0.2])
+    assert world.control.holding == ""
+    assert [transition.episode for transition in world.kept] == [5, 5]
+    assert world.control.latency.quantile(1.0) == pytest.approx(0.015)
+
+
+def test_commands_end_at_the_limits(world: World):
+    for _ in range(20):
+        world.tick()
+    assert np.max(world.sent) == 1.0
+
+
+def test_velocity_is_the_change_between_two_decisions(world: World):
+    world.tick()
+    world.position = world.position + 0.01
+    world.tick()
+    assert world.seen[1]["proprio"][2:4] == pytest.approx([0.01 / 0.11] * 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("whose", ["fault", "forbidden"])
+def test_what_is_refused_is_not_commanded_and_another_episode_begins_where_the_joints_are(world: World, whose: str):
+    world.tick()
+    world.tick()
+    setattr(world, whose, Refused("camera_stopped", "it is old"))
+    world.tick()
+    assert len(world.sent) == 2
+    assert (world.control.holding, world.control.sentence) == ("camera_stopped", "it is old")
+    setattr(world, whose, None)
+    world.position = np.array([-0.5, 0.5])
+    world.tick()
+    assert world.sent[-1] == pytest.approx([-0.4, 0.6])
+    assert world.begun == [5, 6]
+    assert world.seen[-1]["proprio"][2:4] == pytest.approx([0, 0])
+    assert [type(item) for item in world.kept].count(EpisodeSummary) == 1
+    assert world.control.held == {"camera_stopped": 1}
+
+
+def test_a_decision_that_comes_too_late_is_not_sent_and_not_learned_from(world: World):
+    world.tick()
+    world.takes = 0.2
+    world.tick()
+    assert len(world.sent) == 1
+    assert world.control.held == {"plan_late": 1}
+    world.takes = 0.01
+    world.tick()
+    world.tick()
+    # What the first decision led to was seen in time; what the late one would have led to never was.
+    assert [(item.episode, item.step) for item in world.kept if not isinstance(item, EpisodeSummary)] == [
+        (5, 0),
+        (6, 0),
+    ]
+
+
+def test_what_fails_inside_the_agent_is_a_hold_and_not_the_end(world: World):
+    def fail(observations, state):
+        world.control.ends.set()
+        raise ValueError("broken")
+
+    world.control.loop.decide = fail
+    world.poll = lambda: True
+    world.arrivals = list
+    world.wait = lambda until: None
+    world.control.run()
+    assert world.control.held == {"control_failed": 1, "inactive": 1}
+    assert world.sent == []
