@@ -22,7 +22,7 @@ LEAST_FRAMES = 60
 LEAST_LIKENESS = 0.3
 """Of the variance of one motion that the other explains."""
 _HEIGHT = 120
-"""px that images are shrunk to: all of the picture moves, and small ones are quick."""
+"""px that images are shrunk to: all of the picture counts, and small ones are quick."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
 
 
 def image_motion(frames: Sequence[Frame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Stamps (n,) in s, and how far the picture moved from each to the next, (n - 1,) in pixels, mean over the picture.
+    """Stamps (n,) in s, and how much the picture changed from each to the next, (n - 1,) in grey levels, mean over it.
 
     Raises:
         CalibrationError: too few images, or one that cannot be decoded.
@@ -66,23 +66,23 @@ def image_motion(frames: Sequence[Frame]) -> tuple[NDArray[np.float64], NDArray[
     if len(frames) < LEAST_FRAMES:
         raise CalibrationError(f"{len(frames)} images are too few to time a camera, expected at least {LEAST_FRAMES}")
     cv2 = opencv()
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    moved, before = [], None
+    changed: list[float] = []
+    before: NDArray[np.float32] | None = None
     for frame in frames:
         image = frame.image()
         height, width = image.shape
         small = cv2.resize(image, (round(width * _HEIGHT / height), _HEIGHT), interpolation=cv2.INTER_AREA)
+        smooth = cv2.GaussianBlur(small.astype(np.float32), (5, 5), 1.2)
         if before is not None:
-            field = flow.calc(before, small, None)
-            moved.append(float(np.hypot(field[..., 0], field[..., 1]).mean()))
-        before = small
-    return np.array([frame.stamp for frame in frames]), np.array(moved)
+            changed.append(float(np.abs(smooth - before).mean()))
+        before = smooth
+    return np.array([frame.stamp for frame in frames]), np.array(changed)
 
 
-def image_delay(stamps: NDArray[np.float64], moved: NDArray[np.float64], joints: Samples) -> Lag:
+def image_delay(stamps: NDArray[np.float64], changed: NDArray[np.float64], joints: Samples) -> Lag:
     """s by which images are late after joint states.
 
-    How far a picture moves is taken as a sum of how far each joint turned meanwhile, each with a weight of its own.
+    How much a picture changes is taken as a sum of how far each joint turned meanwhile, each with a weight of its own.
     """
     paths = np.concatenate(
         (np.zeros((1, joints.values.shape[1])), np.cumsum(np.abs(np.diff(joints.values, axis=0)), axis=0))
@@ -92,7 +92,7 @@ def image_delay(stamps: NDArray[np.float64], moved: NDArray[np.float64], joints:
         turned = np.diff(np.stack([np.interp(stamps - lag, joints.stamps, path) for path in paths.T], axis=1), axis=0)
         return np.concatenate((turned, np.ones((len(turned), 1))), axis=1)
 
-    return lag_between([moved], [causes])
+    return lag_between([changed], [causes])
 
 
 def response_lag(commands: Samples, joints: Samples) -> Lag:
