@@ -15,7 +15,7 @@ from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.recording.recording import Frame
-from robot_agent_calibration.views import View
+from robot_agent_calibration.views import View, spread_out
 
 LEAST_CORNERS = 6
 """That a view must show."""
@@ -160,7 +160,7 @@ class Finder:
         ids, pixels = ids.ravel().astype(np.int64), pixels.reshape(-1, 2).astype(np.float64)
         room = self._room(ids, pixels)
         ids, pixels, room = ids[room > LEAST_ROOM], pixels[room > LEAST_ROOM], room[room > LEAST_ROOM]
-        if len(ids) < LEAST_CORNERS:
+        if not spread_out(ids, self._board.squares[0] - 1):
             return SMALL, *nothing
         pixels = self._refined(image, pixels, room)
         if self._edge_width(image, ids, pixels) > BLURRED:

@@ -10,7 +10,7 @@ import numpy as np
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.intrinsics import LensFit, fit_lens
 from robot_agent_calibration.recording.board import Board
-from robot_agent_calibration.views import View
+from robot_agent_calibration.views import View, spread_out
 
 TOO_FAR = 6.0
 """Robust standard deviations from its prediction at which a corner is taken for another point."""
@@ -52,7 +52,7 @@ def fit_robustly(views: Sequence[View], board: Board, size: tuple[int, int], mod
         for view, own, gone, error in zip(kept, bad, lost, errors, strict=True):
             if gone:
                 outliers[view.name] = float(error)
-            elif (~own).sum() >= 6:
+            elif spread_out(view.ids[~own], board.squares[0] - 1):
                 dropped += int(own.sum())
                 next_views.append(View(view.name, view.ids[~own], view.pixels[~own], view.stamp))
             else:

@@ -25,3 +25,14 @@ class View:
     ids: NDArray[np.int64]
     pixels: Array
     stamp: float = 0.0
+
+
+def spread_out(ids: NDArray[np.int64], columns: int) -> bool:
+    """Whether corners determine a pose: at least 6, and two rows with two of them each (a line and a point do not).
+
+    Args:
+        ids: (n,) of the corners.
+        columns: of inner corners.
+    """
+    in_rows = np.unique(ids // columns, return_counts=True)[1]
+    return len(ids) >= 6 and int((in_rows >= 2).sum()) >= 2

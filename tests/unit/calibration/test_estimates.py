@@ -25,7 +25,7 @@ from robot_agent_calibration.synthetic import (
     random_lens,
     random_rig,
 )
-from robot_agent_calibration.views import View
+from robot_agent_calibration.views import View, spread_out
 
 NOISE = 0.1
 FAR = 4.5
@@ -100,6 +100,14 @@ def test_views_that_are_all_alike_are_refused():
     (view,), _ = camera_views(rng, lens, BOARD, 1, NOISE)
     with pytest.raises(CalibrationError, match="views"):
         fit_lens([view] * 2, BOARD, lens.size, "rational_polynomial")
+
+
+@pytest.mark.parametrize(
+    ("ids", "enough"),
+    [([0, 1, 2, 3, 4, 5], False), ([0, 1, 2, 3, 4, 7], False), ([0, 1, 2, 3, 7, 8], True), ([0, 1, 7, 8], False)],
+)
+def test_a_line_of_corners_and_one_more_are_no_view(ids: list[int], enough: bool):
+    assert spread_out(np.array(ids), columns=7) == enough
 
 
 # ---- arms ----
