@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from robot_agent_ros.endpoints import publisher, subscription
@@ -45,6 +47,7 @@ class ScriptedRobot(Node):
         outputs: (monotonic s, positions) of each output of a gate.
         statuses: (monotonic s, name) of each status of a gate.
         reports: of `/diagnostics`, newest of each node.
+        stranger: another node, for publishers that come and go.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class ScriptedRobot(Node):
         self.create_timer(1 / joint_rate, self._send_joints)
         if gate:
             self.create_timer(0.1, self._send_gate)
+        self.stranger = rclpy.create_node("stranger")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._ends = threading.Event()
@@ -97,11 +101,13 @@ class ScriptedRobot(Node):
         self._ends.set()
         self._thread.join()
         self._executor.shutdown()
+        self.stranger.destroy_node()
         self.destroy_node()
 
     def _spin(self) -> None:
         while not self._ends.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
+            with suppress(rclpy_implementation.InvalidHandle):  # a test took away a client that was being waited for
+                self._executor.spin_once(timeout_sec=0.05)
 
     def image(self) -> Image:
         """A frame that is as it should be."""

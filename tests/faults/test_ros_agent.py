@@ -272,7 +272,7 @@ def test_a_learner_that_is_killed_is_started_again_and_acting_goes_on(acting: Gr
     robot.wait_report(
         "agent",
         lambda message, values: values.get("learner") == "runs" and values.get("learner restarts") != "0",
-        60,
+        120,
     )
     assert robot.largest_gap(since) < 0.5 + SLACK
     acting.recovers()
@@ -280,7 +280,7 @@ def test_a_learner_that_is_killed_is_started_again_and_acting_goes_on(acting: Gr
 
 def test_another_publisher_of_commands_is_refused_and_the_first_goes_on(acting: Graph):
     robot = acting.robot
-    commands = publisher(robot, COMMAND)
+    commands = publisher(robot.stranger, COMMAND)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
         command = JointTrajectory(joint_names=["one", "two"], points=[JointTrajectoryPoint(positions=[0.9, 0.9])])
@@ -288,7 +288,7 @@ def test_another_publisher_of_commands_is_refused_and_the_first_goes_on(acting: 
         commands.publish(command)
         time.sleep(0.02)
     robot.wait_report("gate", lambda message, values: int(values.get("refused: foreign_publisher", 0)) > 20, 3)
-    robot.destroy_publisher(commands)
+    robot.stranger.destroy_publisher(commands)
     acting.recovers()
 
 
@@ -296,7 +296,7 @@ def test_garbage_on_every_topic_is_refused_and_nothing_but_sound_commands_goes_o
     robot = acting.robot
     rng = np.random.default_rng(0)
     rows: tuple[Topic, ...] = (IMAGE, JOINT_STATES, GOAL, REWARD, GATE_STATUS)
-    publishers = {row: publisher(robot, row) for row in rows}
+    publishers = {row: publisher(robot.stranger, row) for row in rows}
     since = time.monotonic()
     while time.monotonic() - since < 2.0:
         stamp = robot.get_clock().now().to_msg()
@@ -314,7 +314,7 @@ def test_garbage_on_every_topic_is_refused_and_nothing_but_sound_commands_goes_o
                 one.publish(b"\x00\x01\x00\x00" + rng.bytes(int(rng.integers(200))))
         time.sleep(0.02)
     for one in publishers.values():
-        robot.destroy_publisher(one)
+        robot.stranger.destroy_publisher(one)
     acting.recovers()
     sent = np.array([message.points[0].positions for when, message in robot.commands if when > since])
     assert np.all(np.abs(sent) <= 1.0)

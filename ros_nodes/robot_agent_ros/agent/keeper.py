@@ -15,6 +15,9 @@ from robot_agent.types import Transition
 LONGEST_QUEUE = 2000
 """Steps that may wait to be kept; more are lost, and counted."""
 
+LISTENING = 0.2
+"""s after which the learner is listened to though nothing was lived."""
+
 
 class Keeper:
     """A thread that owns the run folder's writers.
@@ -63,7 +66,11 @@ class Keeper:
 
     def _work(self) -> None:
         while True:
-            item = self._inbox.get()
+            try:
+                item = self._inbox.get(timeout=LISTENING)
+            except queue.Empty:
+                self.run.learner.advance(self.run.decisions)  # it talks on while the robot holds, and may end
+                continue
             if item is None:
                 return
             if isinstance(item, Future):

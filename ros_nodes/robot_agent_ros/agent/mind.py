@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,15 +98,22 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
         started.append(SupervisedLearner(job, config.learner_niceness, config.learner_core))
         return started[0]
 
-    run = LearningRun(
-        path or _new_folder(config),
-        replace(kept, checkpoint_minutes=config.checkpoint_minutes),
-        body.spec,
-        hindsight_of(config, world, kept.streams, kept.camera_size),
-        resume=path is not None,
-        keep_config=path is None,
-        start_learner=start,
-    )
+    folder = path or _new_folder(config)
+    was_there = folder.exists()
+    try:
+        run = LearningRun(
+            folder,
+            replace(kept, checkpoint_minutes=config.checkpoint_minutes),
+            body.spec,
+            hindsight_of(config, world, kept.streams, kept.camera_size),
+            resume=path is not None,
+            keep_config=path is None,
+            start_learner=start,
+        )
+    except BaseException:
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)  # a start that failed is no run
+        raise
     loop = Loop(run.agent, run.learner.weights, config.explore)
     loop.swap_weights()  # the learner has published what its checkpoint held
     return Mind(body, task, loop, run, started[0], world)
