@@ -14,11 +14,9 @@ Rows go to `results/calibration_dynamics.csv`; a case that is measured again rep
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +31,7 @@ from robot_agent_calibration.dynamics.simulated import Sensing, drawn_body, film
 from robot_agent_calibration.dynamics.unknowns import DELAY, DELAY_PRIOR, Unknowns
 from robot_agent_calibration.recording.recording import Frame, Samples
 from robot_agent_sim.so101.arm import JOINTS
+from table import write_row
 
 CASES = ("bodies", "bodies-effort", "intervals", "held-out", "delays")
 
@@ -215,21 +214,6 @@ def note(case: str, index: int, values: dict[str, float]) -> None:
     )
 
 
-def write(rows: list[Row], out: Path) -> None:
-    """Rows of the same cases are replaced."""
-    kept: list[dict[str, object]] = []
-    if out.exists():
-        measured = {row.case for row in rows}
-        with out.open(newline="") as file:
-            kept = [dict(old) for old in csv.DictReader(file) if old["case"] not in measured]
-    temporary = out.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*kept, *(asdict(row) for row in rows)])
-    os.replace(temporary, out)
-
-
 def main(config: Benchmark) -> None:
     """Measures and writes."""
     cases = {
@@ -240,7 +224,8 @@ def main(config: Benchmark) -> None:
         "delays": lambda: delays(config.count or 20, config.seed),
     }
     for case in CASES if config.case == "all" else (config.case,):
-        write(cases[case](), config.out)
+        for line in cases[case]():
+            write_row(config.out, asdict(line), key=("case", "quantity"))
 
 
 if __name__ == "__main__":

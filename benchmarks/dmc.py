@@ -10,8 +10,6 @@ the default configuration of its streams. Rows go to `results/dmc.csv`; one that
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ from typing import Literal
 import numpy as np
 import torch
 import tyro
+from table import write_row
 
 from robot_agent.cli.body import body_factory
 from robot_agent.evaluation.evaluate import evaluate
@@ -31,8 +30,7 @@ from robot_agent.run.life import Life, Progress
 from robot_agent.run.load import load_agent
 from robot_agent.types import BodySpec
 
-COLUMNS = ("world", "streams", "seed", "frames", "return_mean", "return_std", "seconds", "device")
-KEY = COLUMNS[:4]
+KEY = ("world", "streams", "seed", "frames")
 ROWS = (
     "cartpole-swingup:proprio:0",
     "cartpole-swingup:proprio:1",
@@ -83,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         with tempfile.TemporaryDirectory() as scratch:
             folder = (benchmark.keep or Path(scratch)) / row.replace(":", "_")
-            write_row(benchmark.out, measure(folder, config))
+            measured = measure(folder, config)
+            write_row(benchmark.out, measured, KEY)
+            print(",".join(map(str, measured.values())), flush=True)
 
 
 def measure(folder: Path, config: RunConfig) -> dict[str, object]:
@@ -112,25 +112,6 @@ def measure(folder: Path, config: RunConfig) -> dict[str, object]:
         "seconds": round(seconds),
         "device": life.device if life.device == "cpu" else torch.cuda.get_device_name(),
     }
-
-
-def write_row(
-    path: Path, row: dict[str, object], columns: tuple[str, ...] = COLUMNS, key: tuple[str, ...] = KEY
-) -> None:
-    """Adds a row to a table, in place of an older one with the same key."""
-    rows: list[dict[str, object]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            rows = [dict(old) for old in csv.DictReader(file)]
-    rows = [old for old in rows if any(str(old[name]) != str(row[name]) for name in key)] + [row]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
-    print(",".join(str(row[name]) for name in columns), flush=True)
 
 
 class _Printer:

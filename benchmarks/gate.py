@@ -12,23 +12,21 @@ none may be beyond its limit, and a body that does what it is told stays between
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import os
-import platform
 import random
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 from robot_agent_ros.gate.config import GateConfig
 from robot_agent_ros.gate.gate import Command, Gate, Now, Status
+from table import cpu_name, write_row
 
 CASES = {
     "position": GateConfig(
@@ -265,35 +263,12 @@ def attack(case: str, commands: int, seed: int) -> Row:
     )
 
 
-def cpu_name() -> str:
-    """What the system calls its processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def write(rows: list[Row], out: Path) -> None:
-    """Rows of the same case on the same device are replaced."""
-    kept: list[dict[str, Any]] = []
-    if out.exists():
-        measured = {(line.case, line.device) for line in rows}
-        with out.open(newline="") as file:
-            kept = [dict(old) for old in csv.DictReader(file) if (old["case"], old["device"]) not in measured]
-    temporary = out.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(Row)])
-        writer.writeheader()
-        writer.writerows([*kept, *(asdict(line) for line in rows)])
-    os.replace(temporary, out)
-
-
 def main(config: Benchmark) -> None:
     """Measures and writes."""
     for case in CASES if config.case == "all" else (config.case,):
         line = attack(case, round(config.commands * SHARES[case]), config.seed)
         print(json.dumps(asdict(line)), flush=True)
-        write([line], config.out)
+        write_row(config.out, asdict(line), key=("case", "device"))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from dmc import write_row
+from table import write_row
 
 from robot_agent.cli.body import body_factory
 from robot_agent.evaluation.evaluate import evaluate
@@ -28,21 +28,7 @@ from robot_agent.run.life import Life
 from robot_agent.run.load import load_agent
 from robot_agent.types import BodySpec
 
-COLUMNS = (
-    "world",
-    "streams",
-    "seed",
-    "steps",
-    "success_rate",
-    "success_low",
-    "success_high",
-    "return_mean",
-    "return_std",
-    "episodes",
-    "seconds",
-    "device",
-)
-KEY = COLUMNS[:4]
+KEY = ("world", "streams", "seed", "steps")
 ROWS = ("so101/reach:camera+proprio:0", "so101/reach-by-sight:camera+proprio:0", "rover/goal:camera+proprio:0")
 
 
@@ -85,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             name = f"{world.replace('/', '-')}_{streams}_{seed}_{benchmark.steps}"
             folder = (benchmark.keep or Path(scratch)) / name
-            write_row(benchmark.out, measure(folder, config, benchmark.episodes), COLUMNS, KEY)
+            measured = measure(folder, config, benchmark.episodes)
+            write_row(benchmark.out, measured, KEY)
+            print(",".join(map(str, measured.values())), flush=True)
 
 
 def measure(folder: Path, config: RunConfig, episodes: int) -> dict[str, object]:

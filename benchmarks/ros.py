@@ -17,10 +17,8 @@ made with weights that were learned. The camera stamps a frame when it is taken,
 from __future__ import annotations
 
 import array
-import csv
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -33,10 +31,10 @@ from typing import Any
 
 import numpy as np
 import tyro
+from table import cpu_name, write_row
 
 ROOT = Path(__file__).parents[1]
 SOURCES = os.pathsep.join(str(ROOT / part) for part in (".", "kernels", "sim", "ros_nodes", "calibration"))
-COLUMNS = ("case", "unit", "p50", "p99", "max", "floor_p99", "goal_p99", "samples", "seconds", "cores", "device")
 JOINTS = ("turn", "shoulder", "elbow")
 PERIOD = 1 / 30
 SETTINGS = "online: {random_decisions: 150}\n"
@@ -258,35 +256,19 @@ def measure(benchmark: Benchmark) -> list[dict[str, object]]:
             "samples": len(values),
             "seconds": round(seconds, 1),
             "cores": len(cores),
-            "device": _cpu(),
+            "device": cpu_name(),
         }
         for case, unit, values, floor, goal in rows
     ]
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures, and replaces the rows of the same cases."""
     benchmark = tyro.cli(Benchmark, args=argv)
     rows = measure(benchmark)
-    kept: list[dict[str, object]] = []
-    if benchmark.out.exists():
-        with benchmark.out.open(newline="") as file:
-            cases = {row["case"] for row in rows}
-            kept = [dict(row) for row in csv.DictReader(file) if row["case"] not in cases]
-    benchmark.out.parent.mkdir(parents=True, exist_ok=True)
-    with benchmark.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows([*kept, *rows])
     for row in rows:
-        print(",".join(str(row[name]) for name in COLUMNS))
+        write_row(benchmark.out, row, key=("case", "device"))
+        print(",".join(map(str, row.values())), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -22,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +32,7 @@ from robot_agent_ros.endpoints import publisher, service_class, subscription
 from robot_agent_ros.graph import COMMAND, GATE_STATUS, JOINT_STATES, POSITIONS, RESET, STOP
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
+from table import cpu_name, write_row
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 CASES = ("kill", "stop", "load")
@@ -232,28 +231,6 @@ def row(case: str, unit: str, values: Sequence[float]) -> Row:
     return Row(case, unit, len(ranked), *rounded, cores=os.cpu_count() or 1, device=cpu_name())
 
 
-def cpu_name() -> str:
-    """What the system calls its processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def write(line: Row, out: Path) -> None:
-    """Replaces the row of the same case on the same device."""
-    kept: list[dict[str, Any]] = []
-    if out.exists():
-        with out.open(newline="") as file:
-            kept = [old for old in csv.DictReader(file) if (old["case"], old["device"]) != (line.case, line.device)]
-    temporary = out.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(Row)])
-        writer.writeheader()
-        writer.writerows([*kept, asdict(line)])
-    os.replace(temporary, out)
-
-
 def main(config: Benchmark) -> None:
     """Measures and writes."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -273,7 +250,7 @@ def main(config: Benchmark) -> None:
                 else:
                     line = row(case, "ms", {"kill": kill, "stop": stop}[case](robot, config))
                 print(json.dumps(asdict(line)), flush=True)
-                write(line, config.out)
+                write_row(config.out, asdict(line), key=("case", "device"))
         finally:
             gate.send_signal(signal.SIGINT)
             gate.wait(20)

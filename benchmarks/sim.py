@@ -15,16 +15,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import multiprocessing
-import os
-import platform
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -40,6 +37,7 @@ from robot_agent_sim.so101.batch import ArmBatch
 from robot_agent_sim.so101.tasks import ReachEnv
 from robot_agent_sim.worlds import OWN_WORLDS, SIDES
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
+from table import cpu_name, write_row
 
 Case = Literal["physics", "batch", "camera", "camera-2", "repeat", "worlds"]
 CASES: tuple[Case, ...] = get_args(Case)
@@ -222,29 +220,6 @@ def row(case: str, unit: str, ours: float, baseline: str, theirs: float, cores: 
     return Row(case, unit, round(ours), baseline, round(theirs), round(ours / theirs, 3), cores, cpu_name())
 
 
-def cpu_name() -> str:
-    """What the system calls its processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def write(rows: list[Row], out: Path) -> None:
-    """Rows of the same case on the same device are replaced."""
-    kept: list[dict[str, object]] = []
-    if out.exists():
-        measured = {(line.case, line.device) for line in rows}
-        with out.open(newline="") as file:
-            kept = [dict(old) for old in csv.DictReader(file) if (old["case"], old["device"]) not in measured]
-    temporary = out.with_suffix(".partial")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(Row)])
-        writer.writeheader()
-        writer.writerows([*kept, *(asdict(line) for line in rows)])
-    os.replace(temporary, out)
-
-
 def main(config: Benchmark) -> None:
     """Measures and writes."""
     measures: dict[Case, Callable[[Benchmark], Iterator[Row]]] = {
@@ -258,7 +233,7 @@ def main(config: Benchmark) -> None:
     for case in CASES if config.case == "all" else (config.case,):
         for line in measures[case](config):
             print(json.dumps(asdict(line)), flush=True)
-            write([line], config.out)
+            write_row(config.out, asdict(line), key=("case", "device"))
 
 
 if __name__ == "__main__":

@@ -18,45 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from dmc import write_row
+from table import write_row
 
 from robot_agent.cli.sim2real import run as sim2real
 from robot_agent.run.folder import read_json
 
 FEWEST_CHECKPOINTS = 6
 RESULTS = Path(__file__).parent / "results"
-COLUMNS = (
-    "run",
-    "world",
-    "streams",
-    "decisions",
-    "body",
-    "minutes_learned",
-    "episodes",
-    "success",
-    "success_low",
-    "success_high",
-    "gap",
-    "gap_low",
-    "gap_high",
-    "return_mean",
-    "seconds_to_success",
-    "action_jerk",
-    "limit_use",
-)
 KEY = ("run", "decisions", "body", "minutes_learned")
-AGREEMENT_COLUMNS = (
-    "run",
-    "reality",
-    "policies",
-    "episodes",
-    "pearson",
-    "pearson_low",
-    "pearson_high",
-    "mmrv",
-    "mmrv_low",
-    "mmrv_high",
-)
 AGREEMENT_KEY = ("run", "reality")
 
 
@@ -97,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     sim2real([str(benchmark.run), *flags, "--learn-stops", "2", "--out", str(benchmark.keep)])
     record = read_json(benchmark.keep / "sim2real.json")
     for row in rows(record):
-        write_row(benchmark.out / "sim2real.csv", row, COLUMNS, KEY)
+        write_row(benchmark.out / "sim2real.csv", row, KEY)
     for row in agreement_rows(record):
-        write_row(benchmark.out / "sim2real_agreement.csv", row, AGREEMENT_COLUMNS, AGREEMENT_KEY)
+        write_row(benchmark.out / "sim2real_agreement.csv", row, AGREEMENT_KEY)
 
 
 def rows(record: Mapping[str, Any]) -> Iterator[dict[str, object]]:

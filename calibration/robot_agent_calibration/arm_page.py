@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from robot_agent_calibration import page
+from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.camera_page import parameter_table, pictures, residual_figures
 from robot_agent_calibration.page import PALETTE
 from robot_agent_calibration.recording import Recording
-
-if TYPE_CHECKING:
-    from robot_agent_calibration.hand_eye import ArmResult
 
 
 def arm_page(title: str, recording: Recording, result: ArmResult, lines: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +12,12 @@ from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page
 from robot_agent_calibration.arm import ArmFit, Free, fit_arm
+from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.camera import LensModel
 from robot_agent_calibration.chain import Chain, chain_of
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, quaternion_xyzw
-from robot_agent_calibration.mounting import LEAST_TURN, Mounting, closed_form, disagreement, turned
+from robot_agent_calibration.mounting import LEAST_TURN, closed_form, disagreement, turned
 from robot_agent_calibration.observed import Observed, lens_prior, observe
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
@@ -65,17 +65,6 @@ class Config(ArmConfig):
 
     trust_joints: bool = False
     """Take the joints' zeros for exact instead of estimating them beside the camera's pose."""
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """An arm's fit with all that led to it."""
-
-    observed: Observed
-    chain: Chain
-    fit: ArmFit
-    closed_forms: Mapping[str, Mounting]
-    unusual: tuple[str, ...]
 
 
 def calibrate(recording: Recording, config: Config) -> Outcome:

@@ -10,9 +10,9 @@ from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page, hand_eye
 from robot_agent_calibration.arm import Free
+from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.chain import chain_of
 from robot_agent_calibration.geometry import Array
-from robot_agent_calibration.hand_eye import ArmResult
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 
