@@ -11,7 +11,7 @@ import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from robot_agent_ros.bags.reading import read_messages
-from robot_agent_ros.graph import DIAGNOSTICS, JOINT_STATES, RECORDER, SIM_BODY
+from robot_agent_ros.graph import DIAGNOSTICS, IMAGE, JOINT_STATES, RECORDER, SIM_BODY
 
 from tests.ros_ears import Ears, ears
 from tests.ros_graph import Processes
@@ -48,8 +48,9 @@ def read(folder: Path) -> dict[str, int]:
 
 def test_a_recorder_that_is_killed_leaves_all_but_its_last_moment(tmp_path: Path):
     folder = tmp_path / "recordings"
-    with Processes(tmp_path) as processes, ears(JOINT_STATES, DIAGNOSTICS) as listener:
+    with Processes(tmp_path) as processes, ears(JOINT_STATES, IMAGE, DIAGNOSTICS) as listener:
         started(processes, listener, folder)
+        listener.until(lambda: len(listener.heard[IMAGE.name]) > 5)  # the camera is a process of its own, and later
         written = int(listener.diagnosed("recorder")["messages written"])
         listener.listen(1.0)  # longer than a chunk lasts
         processes.stop("recorder", signal.SIGKILL)
