@@ -98,6 +98,7 @@ def run(argv: Sequence[str]) -> int:
         "robot_agent": version("robot_agent"),
         "command": "robot-agent sim2real " + " ".join(argv),
     }
+    command.out.mkdir(parents=True, exist_ok=True)
     write_json(command.out / "sim2real.json", record)
     page = write_page(record, command.out / "sim2real.html")
     print(spoken_record(record))

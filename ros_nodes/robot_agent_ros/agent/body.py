@@ -52,6 +52,39 @@ class RobotBody:
         return np.concatenate((position, velocity, commanded), dtype=np.float32)
 
 
+class Feeling:
+    """`proprio` of one decision after another: velocities are from two readings a decision apart, as worlds have them.
+
+    Args:
+        body: that feels.
+    """
+
+    def __init__(self, body: RobotBody) -> None:
+        self._body = body
+        self._before: tuple[float, NDArray[np.float64]] | None = None
+
+    def forget(self) -> None:
+        """The next reading is the first, at rest."""
+        self._before = None
+
+    def proprio(
+        self, stamp: float, position: NDArray[np.float64], commanded: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """What is felt, float32 (3 n,); empty for a body that feels nothing.
+
+        Args:
+            stamp: of the reading, s.
+            position, commanded: rad (n,).
+        """
+        velocity = np.zeros_like(position)
+        if self._before is not None and stamp > self._before[0]:
+            velocity = (position - self._before[1]) / (stamp - self._before[0])
+        self._before = (stamp, position)
+        if not self._body.spec.proprio_dim:
+            return np.zeros(0, np.float32)
+        return self._body.proprio(position, velocity, commanded)
+
+
 def make_world(
     world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None = None
 ) -> gymnasium.Env[Any, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from robot_agent.drivers.driver import EpisodeSummary
 from robot_agent.loop import Loop
 from robot_agent.types import Observation, Transition
-from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.body import Feeling, RobotBody
 from robot_agent_ros.agent.cadence import Cadence
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.pairing import Refused
@@ -192,7 +192,7 @@ class Control:
         self.ends = threading.Event()
         self._state = loop.agent.initial_state()
         self._commanded: NDArray[np.float64] | None = None
-        self._before: tuple[float, NDArray[np.float64]] | None = None
+        self._feeling = Feeling(body)
 
     def run(self) -> None:
         """Decides until `ends` is set; nothing that happens in between ends it."""
@@ -233,7 +233,8 @@ class Control:
             raise Refused("no_goal", f"no goal has come, expected {self.task.goal_dim} numbers on agent/goal")
         if self._commanded is None:
             self._commanded = self.body.within(sight.position)
-        observation = self.task.seen(self._felt(sight), sight.frames, goal)
+        felt = self._feeling.proprio(sight.joint_stamp, sight.position, self._commanded)
+        observation = self.task.seen(felt, sight.frames, goal)
         outcome, begins = self.episodes.observed(observation, sight.stamp)
         if begins:
             self._state = self.loop.agent.begin_episode(self._state, "agent", self.episodes.number)
@@ -260,22 +261,12 @@ class Control:
             if outcome.episode is not None:
                 self._keep(outcome.episode)
 
-    def _felt(self, sight: Sight) -> NDArray[np.float32]:
-        """`proprio`, its velocities from two readings a decision apart, as the worlds have them."""
-        velocity = np.zeros_like(sight.position)
-        if self._before is not None and sight.joint_stamp > self._before[0]:
-            velocity = (sight.position - self._before[1]) / (sight.joint_stamp - self._before[0])
-        self._before = (sight.joint_stamp, sight.position)
-        if not self.body.spec.proprio_dim:
-            return np.zeros(0, np.float32)
-        assert self._commanded is not None
-        return self.body.proprio(sight.position, velocity, self._commanded)
-
     def _hold(self, why: Refused) -> None:
         """Nothing is commanded, so the gate holds; what comes after is another episode, from where the joints are."""
         self.holding, self.sentence = why.name, str(why)
         self.held[why.name] += 1
-        self._commanded = self._before = None
+        self._commanded = None
+        self._feeling.forget()
         episode = self.episodes.interrupted()
         if episode is not None:
             self._keep(episode)

@@ -9,31 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64, Float64MultiArray
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_agent.errors import RobotAgentError
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import Clock, Control, ControlConfig, RosClock, SteadyClock
+from robot_agent_ros.agent.gateway import Gateway
 from robot_agent_ros.agent.keeper import Keeper
 from robot_agent_ros.agent.mind import Mind, make_mind
-from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.sensors import RosSenses
 from robot_agent_ros.diagnostics import Diagnostics, Level, Report
-from robot_agent_ros.endpoints import publisher, subscription
+from robot_agent_ros.endpoints import subscription
 from robot_agent_ros.errors import NodeError, ParameterError
 from robot_agent_ros.executable import run_node
-from robot_agent_ros.graph import AGENT, COMMAND, GATE_STATUS, GOAL, REWARD
+from robot_agent_ros.graph import AGENT, GOAL, REWARD
 from robot_agent_ros.live_parameters import LiveParameters
 
-GATE_SILENCE = 0.35
-"""s without a word of the gate after which it is gone; it speaks 10 times a second."""
-GATE_OBEYS = ("following", "holding")
-"""States of the gate in which a command that is fresh is obeyed."""
 CHECKPOINT_PATIENCE = 30.0
 """s that the last checkpoint may take."""
 FIXED_WHILE_CONFIGURED = frozenset(
@@ -61,12 +54,9 @@ class AgentNode(LifecycleNode):
         self._updates = (0, time.monotonic())
         self._updates_per_second = 0.0
         self._next_episode = 0
-        self._gate: tuple[float, str] = (float("-inf"), "")
-        self._publisher = publisher(self, COMMAND)
-        self._command = JointTrajectory(points=[JointTrajectoryPoint()])
+        self._gateway = Gateway(self)
         subscription(self, GOAL, self._on_goal)
         subscription(self, REWARD, self._on_reward)
-        subscription(self, GATE_STATUS, self._on_gate)
         Diagnostics(self, self._report)
 
     @property
@@ -85,7 +75,7 @@ class AgentNode(LifecycleNode):
         self._mind = mind
         self._keeper = Keeper(mind.run, self._complain) if mind.run is not None else None
         self._senses = RosSenses(self, mind.body, lambda: self.config, self._is_simulated())
-        self._command.joint_names = list(mind.body.joints)
+        self._gateway.joints = mind.body.joints
         self._why = "inactive"
         kept = "nothing is kept" if mind.run is None else f"run folder {mind.run.folder.path}"
         self.get_logger().info(
@@ -106,7 +96,7 @@ class AgentNode(LifecycleNode):
             mind.task,
             senses,
             clock,
-            self._send,
+            self._gateway.send,
             self._check_gate,
             self._keeper.keep if self._keeper else lambda item: None,
             ControlConfig(self.config.largest_command_age, self.config.core, self.config.priority),
@@ -183,27 +173,11 @@ class AgentNode(LifecycleNode):
         parameter: Parameter[Any] = self.get_parameter("use_sim_time")
         return bool(parameter.value)
 
-    # ---- commands ----
-
-    def _send(self, positions: NDArray[Any]) -> None:
-        command = self._command
-        command.header.stamp = self.get_clock().now().to_msg()
-        command.points[0].positions = positions.tolist()
-        self._publisher.publish(command)
-
     def _check_gate(self) -> None:
-        if not self.config.require_gate:
-            return
-        heard, status = self._gate
-        if time.monotonic() - heard > GATE_SILENCE:
-            raise Refused("gate_missing", "the gate says nothing, so nobody would obey: start it, or set require_gate")
-        if status not in GATE_OBEYS:
-            raise Refused(f"gate_{status}", "the gate does not let commands through")
+        if self.config.require_gate:
+            self._gateway.check()
 
     # ---- what comes in ----
-
-    def _on_gate(self, message: DiagnosticStatus) -> None:
-        self._gate = (time.monotonic(), message.message)
 
     def _on_goal(self, message: Float64MultiArray) -> None:
         if self._mind is not None:

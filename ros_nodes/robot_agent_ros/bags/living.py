@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from robot_agent.agent import Decision
 from robot_agent.types import CAMERA_PREFIX, Source, Transition
-from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.body import Feeling, RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.frames import FrameReader
@@ -86,7 +86,7 @@ class Living:
         self._camera: Feed[Any] = Feed("camera")
         self._joints: Feed[NDArray[np.float64]] = Feed("joints")
         self._commanded: NDArray[np.float64] | None = None
-        self._before: tuple[float, NDArray[np.float64]] | None = None
+        self._feeling = Feeling(body)
         self._last_command = -np.inf
         self._clock: float | None = None
 
@@ -146,7 +146,8 @@ class Living:
         wanted = self._wanted(one.message)
         if self._commanded is None:
             self._commanded = self.body.within(joints.what)
-        observation = self.task.seen(self._felt(joints.stamp, joints.what), frames, self.task.goal)
+        felt = self._feeling.proprio(joints.stamp, joints.what, self._commanded)
+        observation = self.task.seen(felt, frames, self.task.goal)
         outcome, _ = self._episodes.observed(observation, stamp)
         if outcome.transition is not None:
             self.report.rewards += outcome.transition.reward is not None
@@ -164,17 +165,8 @@ class Living:
         except MessageError as error:
             raise Refused("command_unreadable", str(error)) from error
 
-    def _felt(self, stamp: float, position: NDArray[np.float64]) -> NDArray[np.float32]:
-        velocity = np.zeros_like(position)
-        if self._before is not None and stamp > self._before[0]:
-            velocity = (position - self._before[1]) / (stamp - self._before[0])
-        self._before = (stamp, position)
-        if not self.body.spec.proprio_dim:
-            return np.zeros(0, np.float32)
-        assert self._commanded is not None
-        return self.body.proprio(position, velocity, self._commanded)
-
     def _pause(self) -> None:
         """What was decided before led somewhere that nobody saw."""
-        self._commanded = self._before = None
+        self._commanded = None
+        self._feeling.forget()
         self._episodes.interrupted()

@@ -93,14 +93,15 @@ class ServoArmReachEnv(MujocoEnv):
         return {"achieved_goal": tip.astype(np.float32), "desired_goal": self.goal.astype(np.float32)}
 
     def _judge(self) -> tuple[float, bool]:
-        reward, there = self._judged(self.data.site_xpos[self._tip], self.goal)
+        reward, there = self.judged(self.data.site_xpos[self._tip], self.goal)
         return float(reward), bool(there)
 
     def compute_reward(self, achieved: NDArray[Any], desired: NDArray[Any], info: Any) -> NDArray[np.float32]:
         """The reward for having achieved one goal where another was desired; batched over leading axes."""
-        return self._judged(achieved, desired)[0].astype(np.float32)
+        return self.judged(achieved, desired)[0].astype(np.float32)
 
-    def _judged(self, achieved: NDArray[Any], desired: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def judged(self, achieved: NDArray[Any], desired: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Rewards and successes (...) of goals (..., 3)."""
         away = np.linalg.norm(np.asarray(achieved) - desired, axis=-1)
         there = away <= self.tolerance
         return 0.5 * there + 0.5 / (1.0 + (away / self.scale) ** 2), there
