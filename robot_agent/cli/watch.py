@@ -124,7 +124,7 @@ def _config(command: WatchCommand) -> RunConfig:
             raise RobotAgentError(f"--policy is {command.policy}, expected {RANDOM} or the folder of a run")
         config = load_config(RunFolder.open(folder))
     if command.body:
-        config = replace(config, body=str(command.body))
+        config = replace(config, body=str(command.body), randomise_body=False)
     if command.opponent:
         config = replace(config, opponent=command.opponent)
     return replace(config, world=command.world) if command.world else config
@@ -132,7 +132,7 @@ def _config(command: WatchCommand) -> RunConfig:
 
 def _body(command: WatchCommand, config: RunConfig) -> gymnasium.Env[Any, Any]:
     if command.policy == RANDOM:  # which looks at nothing, so the world's own streams will do
-        return make_body(config.world, config.opponent)
+        return make_body(config.world, config.opponent, body=config.body)
     return body_factory(config)()
 
 

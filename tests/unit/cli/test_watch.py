@@ -134,6 +134,20 @@ def test_a_world_made_here_is_filmed_as_it_renders_itself(tmp_path: Path):
     assert np.allclose(*colours, atol=12)
 
 
+def test_a_measured_body_is_the_one_that_is_shown(learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[Any, Any]] = []
+
+    def make(world: str, **options: Any) -> gymnasium.Env:
+        asked.append((options["body"], options.get("randomise", False)))
+        return PointMass()
+
+    monkeypatch.setattr(robot_agent_sim, "make", make)
+    for who in (["--world", "test"], ["--policy", str(learned)]):
+        argv = ["watch", *who, "--body", "c.yaml", "--seconds", "0.2", "--out", str(tmp_path / "a.mp4")]
+        assert main(argv) == 0
+    assert asked == [("c.yaml", False), ("c.yaml", False)]
+
+
 # ---- a run's agent ----
 
 
