@@ -220,6 +220,10 @@ class Study:
         if not self.config.clips or (body != SIMULATION and not self.bodies.can_be_filmed(body)):
             return []
         env, clips = self._envs[policy.run, body], []
+        if env.render_mode != "rgb_array":
+            note = f"clips: {body} has no pictures, so there are none of it"
+            self.notes += [note] if note not in self.notes else []
+            return []
         for episode in worst_episodes(measures, self.config.clips):
             path = self.out / "clips" / _file_name(policy.name, body, f"{episode}.mp4")
             frames = film(self._agent(policy, env), env, episode, self.config.seed)

@@ -164,10 +164,13 @@ class DrakeReach(ReachElsewhere):
         ValueError: the stream `camera` is asked for.
     """
 
+    render_mode = None
+
     def __init__(self, body: DrakeBody | None = None, camera_backend: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         if "camera" in self._streams:
             raise ValueError("the arm in Drake has no camera: ask for the stream proprio alone")
+        self.metadata = {**self.metadata, "render_modes": []}
         self._arm = DrakeArm(body)
 
     def _put(self, positions: NDArray[np.float64], goal: NDArray[np.float64]) -> None:
@@ -183,7 +186,7 @@ class DrakeReach(ReachElsewhere):
         return self._arm.tip()
 
     def _picture(self, size: tuple[int, int]) -> NDArray[np.uint8]:
-        return np.zeros((*size, 3), dtype=np.uint8)
+        raise ValueError("the arm in Drake has no pictures: choose another body to look at")
 
 
 def _bare_urdf(masses: dict[str, float]) -> str:

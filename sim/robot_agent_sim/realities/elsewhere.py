@@ -29,7 +29,7 @@ class ReachElsewhere(gymnasium.Env[Observation, NDArray[np.float32]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012
-    render_mode = "rgb_array"
+    render_mode: str | None = "rgb_array"
 
     def __init__(
         self,

@@ -63,3 +63,7 @@ def test_a_heavier_arm_sags_more() -> None:
 def test_it_has_no_camera_and_says_so() -> None:
     with pytest.raises(ValueError, match="no camera: ask for the stream proprio alone"):
         DrakeReach(streams=("camera", "proprio"))
+    blind = DrakeReach(streams=("proprio",))
+    assert blind.render_mode is None
+    with pytest.raises(ValueError, match="no pictures"):
+        blind.render()
