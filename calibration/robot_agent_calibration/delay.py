@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration.errors import CalibrationError
-from robot_agent_calibration.lag import Lag, lag_between
+from robot_agent_calibration.lag import EARLIEST, LATEST, Lag, lag_between
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.page import PALETTE, drawn, figure, page, table, text
 from robot_agent_calibration.recording.images import opencv
@@ -83,7 +83,12 @@ def image_delay(stamps: NDArray[np.float64], changed: NDArray[np.float64], joint
     """s by which images are late after joint states.
 
     How much a picture changes is taken as a sum of how far each joint turned meanwhile, each with a weight of its own.
+
+    Raises:
+        CalibrationError: all pictures are alike.
     """
+    if not np.ptp(changed) > 0:
+        raise CalibrationError("the pictures do not change: record a motion that the camera sees")
     paths = np.concatenate(
         (np.zeros((1, joints.values.shape[1])), np.cumsum(np.abs(np.diff(joints.values, axis=0)), axis=0))
     )
@@ -96,8 +101,15 @@ def image_delay(stamps: NDArray[np.float64], changed: NDArray[np.float64], joint
 
 
 def response_lag(commands: Samples, joints: Samples) -> Lag:
-    """s by which joints move after they are commanded to."""
+    """s by which joints move after they are commanded to; joints that do not move at all are left out.
+
+    Raises:
+        CalibrationError: no joint is commanded to move, or none moves.
+    """
     names = [name for name in commands.names if name in joints.names and np.ptp(commands.column(name)) > np.deg2rad(1)]
+    moving = [name for name in names if np.ptp(joints.column(name)) > 0]
+    if names and not moving:
+        raise CalibrationError(f"{', '.join(names)} did not move when commanded to: is the arm powered?")
     if not names:
         raise CalibrationError("no joint is commanded to move by more than a degree: nothing can be timed")
 
@@ -105,7 +117,7 @@ def response_lag(commands: Samples, joints: Samples) -> Lag:
         return np.diff(np.interp(joints.stamps - lag, commands.stamps, told))[:, None]
 
     return lag_between(
-        [np.diff(joints.column(name)) for name in names], [partial(causes, commands.column(name)) for name in names]
+        [np.diff(joints.column(name)) for name in moving], [partial(causes, commands.column(name)) for name in moving]
     )
 
 
@@ -115,6 +127,11 @@ def _checked(lag: Lag, what: str, recording: Recording) -> Lag:
             f"{what} and joints of {recording.path} do not move together (they share {100 * lag.likeness:.0f} % of "
             f"their motion, expected {100 * LEAST_LIKENESS:.0f} %): record a quick motion that the camera sees, with "
             "stamps of one clock"
+        )
+    if lag.beyond:
+        raise CalibrationError(
+            f"{what} of {recording.path} are late by what lies outside of {1e3 * EARLIEST:.0f} to {1e3 * LATEST:.0f} "
+            "ms: are their stamps and those of the joints of one clock?"
         )
     return lag
 

@@ -53,7 +53,7 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
 
 
 def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
-    """What was estimated of each joint: `offset` in rad, `ratio`, and `play`, whose error is that of a variance."""
+    """What was estimated of each joint: `offset` in rad and `ratio`, as far as the views tell."""
     fit = result.fit
     errors = fit.errors[12:]
     count = int(fit.free.offsets.sum())

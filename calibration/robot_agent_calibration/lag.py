@@ -27,12 +27,14 @@ class Lag:
         value: s.
         standard_error: s.
         likeness: share of the answer's variance that the causes explain, 0 to 1, in the best channel.
+        beyond: whether the best lag is at an end of what was searched, so that the true one may lie farther out.
         lags, costs: what the search saw, (k,) in s and (k,).
     """
 
     value: float
     standard_error: float
     likeness: float
+    beyond: bool
     lags: NDArray[np.float64]
     costs: NDArray[np.float64]
 
@@ -41,7 +43,7 @@ def lag_between(answers: Sequence[NDArray[np.float64]], causes: Sequence[Causes]
     """The lag at which non-negative multiples of the causes explain the answers best, all channels with one lag.
 
     Args:
-        answers: a channel each, (n,).
+        answers: a channel each, (n,), none of them constant.
         causes: of each channel.
     """
     spreads = [float(np.var(answer)) * len(answer) for answer in answers]
@@ -59,13 +61,12 @@ def lag_between(answers: Sequence[NDArray[np.float64]], causes: Sequence[Causes]
         rest, weights = _rest(answer, cause(best))
         slope = (cause(best + _STEP) - cause(best - _STEP)) @ weights / (2 * _STEP)
         used = cause(best)[:, weights > 0]
-        slope = (
-            slope - used @ np.linalg.lstsq(used, slope, rcond=None)[0]
-        )  # what other weights could mimic tells nothing
+        slope = slope - used @ np.linalg.lstsq(used, slope, rcond=None)[0]  # what other weights could mimic is no news
         noise = float(rest @ rest) / max(1, len(rest) - len(weights) - 1) * _alike(rest)
         information += float(slope @ slope) / max(noise, 1e-30)
         likeness = max(likeness, 1 - float(rest @ rest) / spread)
-    return Lag(best, float(1 / np.sqrt(max(information, 1e-12))), likeness, lags, costs)
+    beyond = bool(np.argmin(costs) in (0, len(lags) - 1))
+    return Lag(best, float(1 / np.sqrt(max(information, 1e-12))), likeness, beyond, lags, costs)
 
 
 def _rest(answer: NDArray[np.float64], causes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from robot_agent_calibration.delay import Config, calibrate, image_delay, response_lag
-from robot_agent_calibration.dynamics.excitation import fourier
+from robot_agent_calibration.dynamics.excitation import Limits, fourier
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.recording.recording import Frame, Recording, Samples
 from robot_agent_sim.so101.arm import JOINTS
@@ -16,6 +16,10 @@ from robot_agent_sim.so101.arm import JOINTS
 def joints_of(seconds: float = 12.0, seed: int = 0) -> Samples:
     stamps, positions = fourier(seconds, 100.0, np.random.default_rng(seed))
     return Samples(JOINTS, stamps, positions)
+
+
+def fourier_at(bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+    return fourier(12.0, 100.0, np.random.default_rng(0), Limits(bandwidth=bandwidth))
 
 
 def seen_motion(joints: Samples, late: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -52,13 +56,22 @@ def test_a_recording_with_nothing_to_compare_is_refused() -> None:
     joints, where = joints_of(), Path("somewhere")
     still = Samples(JOINTS, joints.stamps, np.zeros_like(joints.values))
     noise = Samples(JOINTS, joints.stamps, np.random.default_rng(0).standard_normal(joints.values.shape).cumsum(axis=0))
+    stopped = Samples(JOINTS, joints.stamps, np.ones_like(joints.values))
+    another_clock = Samples(JOINTS, joints.stamps + 0.5, joints.values)
+    slow = Samples(JOINTS, *fourier_at(0.3))
+    slower_clock = Samples(JOINTS, slow.stamps + 0.4, slow.values)
     picture = np.zeros((120, 160), dtype=np.uint8)
+    alike = [Frame(0.1 * number, str(number), lambda: picture) for number in range(70)]
     few = [Frame(0.1 * number, str(number), lambda: picture) for number in range(5)]
     for recording, complaint in (
         (Recording(where, commands=joints), "has no joint states"),
         (Recording(where, joints=joints), "has neither images nor commands"),
         (Recording(where, joints=joints, commands=still), "nothing can be timed"),
         (Recording(where, joints=joints, commands=noise), "commands and joints of somewhere do not move together"),
+        (Recording(where, joints=stopped, commands=joints), "did not move when commanded to"),
+        (Recording(where, joints=another_clock, commands=joints), "do not move together"),
+        (Recording(where, joints=slower_clock, commands=slow), "outside of -100 to 300 ms: are their stamps"),
+        (Recording(where, joints=joints, frames=alike), "the pictures do not change"),
         (Recording(where, joints=joints, frames=few), "5 images are too few to time a camera, expected at least 60"),
     ):
         with pytest.raises(CalibrationError, match=complaint):
