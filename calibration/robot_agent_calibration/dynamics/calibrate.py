@@ -36,7 +36,7 @@ class Config:
 
     known: Literal["nothing", "masses", "stiffness"] = "nothing"
     """What the model has right already: the masses of its links (they were weighed), or the stiffness of its servos.
-    Without it, with no efforts and no payload, motion tells ratios only."""
+    Without it, with no efforts and no payload, motion tells ratios only. With it, recorded efforts are not used."""
 
     payload: float = 0.0
     """kg that the gripper held in the recording."""
@@ -58,7 +58,9 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
         raise CalibrationError(f"--payload is {config.payload:g}, expected kg, at least 0")
     if not 1e-4 <= config.timestep <= 0.01:
         raise CalibrationError(f"--timestep is {config.timestep:g}, expected 0.0001 to 0.01 s")
-    runs = [run_of(recording, config.payload), *(run_of(open_recording(path)) for path in config.also)]
+    efforts = config.known == "nothing"
+    runs = [run_of(recording, config.payload, efforts)]
+    runs += [run_of(open_recording(path), use_efforts=efforts) for path in config.also]
     scale = _scale(runs, config)
     found = fit(runs, scale, config.timestep, threads=os.cpu_count() or 1)
     worst = int(np.argmax(found.noise))
@@ -75,10 +77,10 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
 
 
 def _scale(runs: list[Run], config: Config) -> str:
-    if any(run.efforts is not None for run in runs):
-        return "effort"
     if config.known != "nothing":
         return config.known
+    if any(run.efforts is not None for run in runs):
+        return "effort"
     return "payload" if config.payload else "assumed"
 
 

@@ -12,12 +12,14 @@ from robot_agent_calibration.recording.recording import Recording, Samples
 LEAST_SECONDS = 3.0
 LEAST_RATE = 15.0
 """Hz; below, a servo's answer falls between two samples."""
+MOST_EFFORT = 20.0
+"""N·m; no servo of an SO-101 comes near, so larger numbers are of another unit."""
 LEAST_MOTION = np.deg2rad(5.0)
 """rad between the extremes of a joint."""
 
 
-def run_of(recording: Recording, payload: float = 0.0) -> Run:
-    """Joint positions and commands of a recording, in the order of `JOINTS`.
+def run_of(recording: Recording, payload: float = 0.0, use_efforts: bool = True) -> Run:
+    """Joint positions, commands and efforts (if there are any and they are to be used) in the order of `JOINTS`.
 
     Raises:
         CalibrationError: something is missing, too short, too slow, of another robot, or does not move.
@@ -49,9 +51,10 @@ def run_of(recording: Recording, payload: float = 0.0) -> Run:
             "excite makes"
         )
     _check_follows(recording, positions, joints.stamps, told, commands.stamps)
-    efforts = recording.efforts
+    efforts = recording.efforts if use_efforts else None
     if efforts is not None:
         _check_names(recording, efforts, "efforts")
+        _check_efforts(recording, _ordered(efforts))
     return Run(
         joints.stamps,
         positions,
@@ -73,6 +76,21 @@ def _check_names(recording: Recording, samples: Samples, what: str) -> None:
         raise CalibrationError(
             f"the {what} of {recording.path} have no {missing[0]!r}, only {', '.join(samples.names)}: "
             "expected an SO-101's"
+        )
+
+
+def _check_efforts(recording: Recording, efforts: np.ndarray) -> None:
+    constant = [name for name, column in zip(JOINTS, efforts.T, strict=True) if not np.ptp(column) > 0]
+    if constant:
+        raise CalibrationError(
+            f"the efforts of {', '.join(constant)} in {recording.path} are the same throughout: leave efforts out, or "
+            "say what is --known instead of them"
+        )
+    largest = float(np.abs(efforts).max())
+    if largest > MOST_EFFORT:
+        raise CalibrationError(
+            f"the efforts in {recording.path} are up to {largest:.3g}, more than an SO-101 has N·m: convert them, or "
+            "say what is --known instead of them"
         )
 
 

@@ -151,8 +151,11 @@ def _joint_states(path: Path, reader: Any, topic: str | None) -> tuple[Samples |
     at = np.array(stamps)
     check_stamps(at, f"{topic} in {path}")
     table = _finite(np.stack(positions), f"{topic} in {path}")
-    complete = len(efforts) == len(stamps)
-    return Samples(names, at, table), Samples(names, at, np.stack(efforts)) if complete else None
+    forces = np.stack(efforts) if len(efforts) == len(stamps) else np.zeros((0, len(names)))
+    # Drivers that measure no effort send zeros or NaN.
+    if not np.nan_to_num(forces).any():
+        return Samples(names, at, table), None
+    return Samples(names, at, table), Samples(names, at, _finite(forces, f"{topic} in {path}", "an effort"))
 
 
 def _commands(path: Path, reader: Any, topic: str | None, joints: Samples | None) -> Samples | None:
@@ -179,10 +182,10 @@ def _commands(path: Path, reader: Any, topic: str | None, joints: Samples | None
     return Samples(names, np.array(stamps), _finite(np.stack(values), f"{topic} in {path}"))
 
 
-def _finite(table: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+def _finite(table: NDArray[np.float64], where: str, what: str = "a position") -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(bad):
-        raise CalibrationError(f"message {bad[0] + 1} of {where} has a position that is no finite number")
+        raise CalibrationError(f"message {bad[0] + 1} of {where} has {what} that is no finite number")
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -261,6 +262,28 @@ def test_recordings_that_cannot_be_used_are_refused_in_a_sentence(truth: tuple[U
         with pytest.raises(CalibrationError, match=complaint) as caught:
             run_of(recording)
         assert "\n" not in str(caught.value)
+
+
+def test_efforts_of_another_unit_are_refused_and_what_is_known_goes_before_them(
+    truth: tuple[Unknowns, np.ndarray, Run], found: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = truth[2]
+    felt = np.sin(run.stamps[:, None] + np.arange(6))
+    for scale, complaint in ((1000.0, "efforts in somewhere are up to 1e+03"), (0.0, "are the same throughout")):
+        recording = recorded(run, efforts=Samples(JOINTS, run.stamps, scale * felt))
+        with pytest.raises(CalibrationError, match=re.escape(complaint)):
+            run_of(recording)
+        assert run_of(recording, use_efforts=False).efforts is None
+    asked: list[tuple[bool, str]] = []
+
+    def noted(runs: list[Run], scale: str, *_: object, **__: object) -> Fit:
+        asked.append((runs[0].efforts is not None, scale))
+        return found
+
+    monkeypatch.setattr("robot_agent_calibration.dynamics.calibrate.fit", noted)
+    for config in (Config(), Config(known="masses")):
+        calibrate(recorded(run, efforts=Samples(JOINTS, run.stamps, felt)), config)
+    assert asked == [(True, "effort"), (False, "masses")]
 
 
 def test_options_that_cannot_be_are_refused(truth: tuple[Unknowns, np.ndarray, Run]) -> None:

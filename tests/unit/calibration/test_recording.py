@@ -101,6 +101,26 @@ def test_a_folder_is_read(folder: Path):
     assert recording.need_board() == Board()
 
 
+@pytest.mark.parametrize("filler", [0.0, float("nan")])
+def test_efforts_that_a_driver_only_fills_in_are_none(tmp_path: Path, filler: float):
+    messages = whole()
+    for message in messages:
+        if "effort" in message[3]:
+            message[3]["effort"] = [filler] * len(NAMES)
+    write_mcap(tmp_path / "a.mcap", messages)
+    assert open_recording(tmp_path / "a.mcap").efforts is None
+
+
+def test_an_effort_that_is_no_number_is_refused(tmp_path: Path):
+    messages = whole()
+    messages[0][3]["effort"] = [float("nan")] * len(NAMES)
+    write_mcap(tmp_path / "a.mcap", messages)
+    with pytest.raises(
+        CalibrationError, match="message 1 of /joint_states in .* has an effort that is no finite number"
+    ):
+        open_recording(tmp_path / "a.mcap")
+
+
 def test_an_mcap_file_says_the_same(tmp_path: Path):
     write_mcap(tmp_path / "a.mcap", whole())
     (tmp_path / "board.yaml").write_text(Board(legacy=True).to_yaml())
