@@ -1,16 +1,16 @@
-"""What was measured of a body's dynamics: the section `dynamics` of `calibration.yaml`."""
+"""What was measured of a body: the sections `dynamics` and `joints` of `calibration.yaml`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from robot_agent_sim.calibration.estimate import Estimate
 from robot_agent_sim.calibration.file import CalibrationFileError, read_calibration
 
-SECTION = "dynamics"
+SECTION, JOINTS_SECTION = "dynamics", "joints"
 QUANTITIES: Mapping[str, str] = {
     "stiffness": "N·m/rad",
     "friction": "N·m",
@@ -19,22 +19,25 @@ QUANTITIES: Mapping[str, str] = {
     "stall_torque": "N·m",
     "backlash": "rad",
     "encoder_offset": "rad",
+    "encoder_ratio": "1",
 }
 """Of a joint and its servo, with units. Stiffness is torque over position error, friction is dry, damping includes
-back-EMF, armature is the rotor's inertia seen from the joint, backlash all of the free play, and the encoder reads the
-true angle plus its offset."""
+back-EMF, armature is the rotor's inertia seen from the joint, backlash all of the free play, and the angle of the joint
+is ratio · what the encoder reads + offset."""
 RATIOS: Mapping[str, str] = {"friction": "rad", "damping": "s", "armature": "s²", "stall_torque": "rad"}
 """What motion alone tells: these quantities over the stiffness."""
 SCALES = ("assumed", "effort", "stiffness", "masses", "payload")
 """What fixed the scale of forces. `assumed`: nothing did, and one unknown factor is common to all stiffnesses,
 frictions, dampings, armatures and masses."""
-_POSITIVE = ("stiffness", "damping", "armature", "stall_torque")
+ENCODERS: Mapping[str, str] = {"offset": "encoder_offset", "ratio": "encoder_ratio"}
+"""What the section `joints` says of a joint, and what it is called here."""
+_POSITIVE = ("stiffness", "damping", "armature", "stall_torque", "encoder_ratio")
 _SIGNED = ("encoder_offset",)
 
 
 @dataclass(frozen=True)
 class BodyParameters:
-    """What a calibration says of a body's dynamics; what it does not name is as the model has it.
+    """What a calibration says of a body; what it does not name is as the model has it.
 
     Attributes:
         robot: whose parameters these are.
@@ -73,20 +76,36 @@ class BodyParameters:
 
 
 def read_body(path: Path | str) -> BodyParameters:
-    """The dynamics of a calibration file.
+    """The dynamics of a calibration file, with the encoders' zeros and ratios where its section `joints` has them.
 
     Raises:
-        CalibrationFileError: it cannot be read, has no such section, or says what no body can be.
+        CalibrationFileError: it cannot be read, has neither section, or says what no body can be.
     """
     sections = read_calibration(Path(path))
-    if SECTION not in sections:
+    if not {SECTION, JOINTS_SECTION} & set(sections):
         raise CalibrationFileError(
-            f"{path} has no section {SECTION!r}: robot-agent calibrate dynamics RECORDING --out {path} adds it"
+            f"{path} has no section {SECTION!r} and none {JOINTS_SECTION!r}: robot-agent calibrate dynamics RECORDING "
+            f"--out {path} adds it"
         )
     try:
-        return _body(sections[SECTION])
+        body = _body(sections.get(SECTION, {}))
     except ValueError as error:
         raise CalibrationFileError(f"{SECTION} in {path}: {error}") from error
+    try:
+        encoders = _encoders(sections.get(JOINTS_SECTION, {}))
+    except ValueError as error:
+        raise CalibrationFileError(f"{JOINTS_SECTION} in {path}: {error}") from error
+    joints = {joint: {**encoders.get(joint, {}), **body.joints.get(joint, {})} for joint in {**body.joints, **encoders}}
+    return replace(body, joints=joints)
+
+
+def _encoders(tree: Mapping[str, Any]) -> dict[str, dict[str, Estimate]]:
+    """Of each joint of the section `joints`, what of `ENCODERS` was estimated."""
+    found: dict[str, dict[str, Any]] = {}
+    for joint, own in tree.items():
+        if isinstance(own, Mapping):
+            found[joint] = {name: own[what] for what, name in ENCODERS.items() if what in own}
+    return _joints({joint: own for joint, own in found.items() if own}, "it", QUANTITIES)
 
 
 def _body(tree: Mapping[str, Any]) -> BodyParameters:

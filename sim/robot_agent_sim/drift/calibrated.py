@@ -9,7 +9,7 @@ from robot_agent_sim.calibration import Estimate
 from robot_agent_sim.calibration.body import BodyParameters
 from robot_agent_sim.drift.change import Range
 
-_EFFECTS = {"friction": "dry_friction", "damping": "damping", "armature": "armature"}
+_EFFECTS = {"friction": "dry_friction", "damping": "damping", "armature": "armature", "stall_torque": "torque"}
 _LEAST = 0.05
 """No factor is less: a link weighs something."""
 
@@ -23,10 +23,10 @@ def earliest(body: BodyParameters) -> BodyParameters:
 
 
 def uncertainty(body: BodyParameters) -> tuple[Range, ...]:
-    """A range over the 95 % interval of all that was estimated, for a world that was built with `earliest(body)`.
+    """Ranges over the 95 % intervals of servos, masses and delay, for a world that was built with `earliest(body)`.
 
     Quantities of a joint are varied against its stiffness where that ratio is known, for motion tells it more exactly
-    than either of them.
+    than either of them. Encoders, backlash and payload stay as they were measured.
     """
     return tuple(_ranges(body))
 

@@ -64,6 +64,12 @@ def _gain(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: f
     model.actuator_forcerange[ids] = value * before["actuator_forcerange"][ids]
 
 
+def _torque(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
+    if not model.actuator_forcelimited[ids].all():
+        raise ValueError("this world has actuators without a largest force that could change: change gain instead")
+    model.actuator_forcerange[ids] = value * before["actuator_forcerange"][ids]
+
+
 def _stuck(model: mujoco.MjModel, before: Saved, ids: NDArray[np.int64], value: float) -> None:
     # What lies or drives about freely has no joint that could be stuck.
     hinges = [joint for joint in ids if model.jnt_type[joint] >= int(mujoco.mjtJoint.mjJNT_SLIDE)]
@@ -144,6 +150,9 @@ EFFECTS: Mapping[str, Effect] = {
     "gain": Effect(
         "factor on what an actuator gives", 1.0, ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange"), _gain,
         "actuator",
+    ),
+    "torque": Effect(
+        "factor on the most that an actuator gives", 1.0, ("actuator_forcerange",), _torque, "actuator",
     ),
     "stuck": Effect("1 for a joint that hardly moves", 0.0, ("dof_damping",), _stuck, "joint"),
     "damping": Effect("factor on the damping of joints", 1.0, ("dof_damping",), _of_joints("dof_damping"), "joint"),

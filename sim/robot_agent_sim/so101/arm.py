@@ -48,10 +48,12 @@ class Servo:
     delay: float = 0.0
     """s from a command to the motor, up to 0.064."""
     encoder_offset: float = 0.0
-    """rad that the encoder reads where the joint is at 0; commands are in what it reads."""
+    """rad where the joint is when its encoder reads 0; commands are in what it reads."""
+    encoder_ratio: float = 1.0
+    """rad that the joint turns for each that its encoder reads: angle = ratio · reading + offset."""
 
     def __post_init__(self) -> None:
-        for name in ("stall_torque", "no_load_speed", "stiffness", "rotor_inertia"):
+        for name in ("stall_torque", "no_load_speed", "stiffness", "rotor_inertia", "encoder_ratio"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} of a servo is {getattr(self, name)}, expected a positive number")
         for name in ("friction", "encoder_steps", "backlash"):

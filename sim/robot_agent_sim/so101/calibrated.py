@@ -19,6 +19,7 @@ _FIELDS = {
     "stall_torque": "stall_torque",
     "backlash": "backlash",
     "encoder_offset": "encoder_offset",
+    "encoder_ratio": "encoder_ratio",
 }
 
 

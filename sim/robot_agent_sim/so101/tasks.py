@@ -70,8 +70,9 @@ class ArmEnv(MujocoEnv):
         self.reward = reward
         self.goal_dim = 3 if goals else 0
         self._encoder_step = servos[JOINTS[0]].encoder_step
-        offsets = np.array([servos[name].encoder_offset for name in JOINTS])
-        self._encoder_offset = offsets if offsets.any() else None
+        offsets, ratios = np.array([(servos[name].encoder_offset, servos[name].encoder_ratio) for name in JOINTS]).T
+        self._encoders_are_off = bool(offsets.any() or (ratios != 1).any())
+        self._encoder_offset, self._encoder_ratio = offsets, ratios
         self.largest_change = FASTEST_COMMAND * control_dt
         spec = calibrated_spec(body) if body else arm_spec(servos)
         self._furnish(spec)
@@ -103,14 +104,13 @@ class ArmEnv(MujocoEnv):
 
     def commanded(self, control: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
         """Commanded positions (..., 6) in rad after an action (..., 6)."""
-        wanted = control + self.largest_change * action
+        change = self.largest_change * action
+        wanted = control + (change * self._encoder_ratio if self._encoders_are_off else change)
         return np.minimum(np.maximum(wanted, self._low), self._high)  # half the time of np.clip
 
     def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the encoders read (..., 6), rad."""
-        position = qpos[..., self._joint_at]
-        if self._encoder_offset is not None:
-            position = position + self._encoder_offset
+        position = self._by_encoder(qpos[..., self._joint_at])
         if self._encoder_step:
             position = np.rint(position / self._encoder_step) * self._encoder_step
         return position
@@ -120,9 +120,12 @@ class ArmEnv(MujocoEnv):
     ) -> NDArray[np.float32]:
         """`proprio` (..., 18) from two readings a control step apart."""
         velocity = (reading - before) / (self.physics_steps * self.model.opt.timestep)
-        if self._encoder_offset is not None:  # what is commanded is told as the encoder would read it
-            control = control + self._encoder_offset
-        return np.concatenate((reading, velocity, control), axis=-1, dtype=np.float32)
+        commanded = self._by_encoder(control)
+        return np.concatenate((reading, velocity, commanded), axis=-1, dtype=np.float32)
+
+    def _by_encoder(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Angles of the joints (..., 6) as their encoders have them, exact, rad."""
+        return (angles - self._encoder_offset) / self._encoder_ratio if self._encoders_are_off else angles
 
     def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> NDArray[Any]:
         """m between goals of shape (..., 3)."""

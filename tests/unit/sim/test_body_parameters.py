@@ -27,6 +27,7 @@ ELBOW = {
     "friction": known("friction", 0.1, 0.005, interval_95=(0.09, 0.112)),
     "damping": known("damping", 0.7, 0.02),
     "armature": known("armature", 0.03, 0.002),
+    "stall_torque": known("stall_torque", 3.2, 0.1),
 }
 BODY = BodyParameters(
     scale="masses",
@@ -76,9 +77,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(tmp_path: Path, changes: dict, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_without_dynamics_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_body_is_refused(tmp_path: Path) -> None:
     merge_sections(tmp_path / "c.yaml", {"camera": {"anything": 1}})
-    with pytest.raises(CalibrationFileError, match="has no section 'dynamics': robot-agent calibrate dynamics"):
+    with pytest.raises(
+        CalibrationFileError, match="has no section 'dynamics' and none 'joints': robot-agent calibrate"
+    ):
         read_body(tmp_path / "c.yaml")
 
 
@@ -141,9 +144,33 @@ def test_an_encoder_that_is_off_moves_readings_and_commands_alike() -> None:
     exact.reset(seed=0), off.reset(seed=0)
     for action in np.random.default_rng(0).uniform(-1, 1, (20, 6)):
         difference = off.step(action)[0]["proprio"] - exact.step(action)[0]["proprio"]
-        assert abs(difference[elbow] - 0.05) < 0.001
-        assert abs(difference[12 + elbow] - 0.05) < 1e-6
+        assert abs(difference[elbow] + 0.05) < 0.001, "it reads 0 where the joint is at 0.05"
+        assert abs(difference[12 + elbow] + 0.05) < 1e-6
     assert np.array_equal(exact.data.qpos, off.data.qpos), "the arm itself moves as before"
+
+
+def test_what_joints_found_of_the_encoders_is_what_the_arm_feels(tmp_path: Path) -> None:
+    offset, ratio = 0.03, 1.01
+    own = {
+        "offset": Estimate(offset, 1e-3, "rad").to_yaml(),
+        "ratio": Estimate(ratio, 1e-4, "1").to_yaml(),
+        "play_standard_deviation": 0.002,
+    }
+    joints = {"meaning": "angle = ratio * recorded + offset", "elbow_flex": own, "undetermined": ["wrist_roll.offset"]}
+    for sections in ({"joints": joints}, {"joints": joints, "dynamics": BODY.to_yaml()}):
+        merge_sections(tmp_path / "c.yaml", sections)
+        body = read_body(tmp_path / "c.yaml")
+        env = ReachEnv(body=body, streams=("proprio",))
+        elbow = JOINTS.index("elbow_flex")
+        before = env.reset(seed=0)[0]["proprio"]
+        after = env.step(np.full(6, 0.5))[0]["proprio"]
+        angle = env.data.joint("elbow_flex").qpos[0]
+        assert abs(ratio * after[elbow] + offset - angle) < 0.6 * Servo().encoder_step
+        assert after[12 + elbow] - before[12 + elbow] == pytest.approx(0.03, abs=1e-5), "a command is of what is read"
+    assert body.joints["elbow_flex"]["stiffness"] == ELBOW["stiffness"], "dynamics stay beside it"
+    merge_sections(tmp_path / "c.yaml", {"joints": {"elbow_flex": {"offset": number(1.0, "degrees")}}})
+    with pytest.raises(CalibrationFileError, match=r"^joints in .*encoder_offset is in degrees, expected rad"):
+        read_body(tmp_path / "c.yaml")
 
 
 def test_randomisation_stays_in_the_intervals_and_fills_them(tmp_path: Path) -> None:
@@ -158,6 +185,7 @@ def test_randomisation_stays_in_the_intervals_and_fills_them(tmp_path: Path) -> 
                 model.dof_armature[elbow],
                 model.body("lower_arm").mass[0],
                 model.actuator_delay[0],
+                model.actuator_forcerange[elbow, 1],
             )
         )
         assert model.dof_frictionloss[0] == nominal.dof_frictionloss[0], "what was not measured stays"
@@ -166,6 +194,7 @@ def test_randomisation_stays_in_the_intervals_and_fills_them(tmp_path: Path) -> 
         ELBOW["armature"].interval_95,
         BODY.masses["lower_arm"].interval_95,
         BODY.command_delay.interval_95,
+        ELBOW["stall_torque"].interval_95,
     )
     for values, (low, high) in zip(np.array(drawn).T, intervals, strict=True):
         assert low - 1e-9 <= values.min() < low + 0.1 * (high - low)

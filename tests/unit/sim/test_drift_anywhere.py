@@ -26,6 +26,7 @@ POSSIBLE = {
 }  # fmt: skip
 """By effect, a value that changes what is lived in any world that can be pushed about and looked at."""
 IMPOSSIBLE = {
+    "torque": (0.5, "this world has actuators without a largest force that could change"),
     "command_delay": (0.02, "command delay of 0.02 s is longer than this world remembers commands, 0 s"),
     "distractors": (1.0, "1 distractors are more than the 0 that this world has"),
     "opponent": (1.0, "this world has no opponent that could change"),
