@@ -183,9 +183,8 @@ def random_rig(rng: np.random.Generator, chain: Chain, in_hand: bool, zero_error
         board = Board((6, 5), 0.024, 0.017)
         eye = np.array([0.56, 0, 0.32]) + rng.uniform(-0.05, 0.05, 3)
         mount = looking(eye, np.array([0.2, 0, 0.17]), np.array([0, 0, 1.0])) @ wobble
-        other = np.eye(4)  # the board hangs before the jaws and looks along them
-        other[:3, :3] = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-        other = other @ exp(np.concatenate([rng.uniform(-0.2, 0.2, 3), np.zeros(3)]))
+        # The board hangs before the jaws and looks along them.
+        other = exp(np.concatenate([rng.uniform(-0.2, 0.2, 3), np.zeros(3)]))
         other[:3, 3] = np.array([-0.005, 0, -0.11]) - other[:3, :3] @ np.array([*board.size, 0]) / 2
     return Rig(chain, lens, board, in_hand, mount, other, encoders)
 

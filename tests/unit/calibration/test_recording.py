@@ -116,7 +116,7 @@ def test_an_effort_that_is_no_number_is_refused(tmp_path: Path):
     messages[0][3]["effort"] = [float("nan")] * len(NAMES)
     write_mcap(tmp_path / "a.mcap", messages)
     with pytest.raises(
-        CalibrationError, match="message 1 of /joint_states in .* has an effort that is no finite number"
+        CalibrationError, match=r"message 1 of /joint_states in .* has an effort that is no finite number"
     ):
         open_recording(tmp_path / "a.mcap")
 
