@@ -81,7 +81,10 @@ def make(out: Path, config: Config) -> Sequence[str]:
     with Scene(rig, Optics(blur=config.blur, noise=config.noise)) as scene:
         pictures = [scene.picture(rng, own) for own in angles]
     cv2 = opencv()
-    (out / IMAGES).mkdir(parents=True, exist_ok=True)
+    try:
+        (out / IMAGES).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CalibrationError(f"cannot write {out} ({error.strerror}): choose another folder") from error
     at = SETTLE / 2 + (SETTLE + TRAVEL) * np.arange(config.views)
     stamps = at + config.image_delay + rng.normal(0, config.jitter, config.views)
     rows = []

@@ -36,11 +36,14 @@ def estimated(scores: Sequence[float], rate: bool) -> dict[str, float | None]:
 
 
 def gap(simulation: Sequence[EpisodeMeasures], reality: Sequence[EpisodeMeasures]) -> dict[str, Any]:
-    """What reality gives less what simulation gives, of episodes that began alike."""
+    """What reality gives less what simulation gives, of episodes that began alike; too few have no interval."""
     told = has_success(simulation) and has_success(reality)
     success = rate_difference([bool(one.success) for one in simulation], [bool(one.success) for one in reality])
     returns = mean_difference([one.episode_return for one in simulation], [one.episode_return for one in reality])
-    return {"success": asdict(success) if told else None, "return": asdict(returns)}
+    of_returns: dict[str, float | None] = asdict(returns)
+    if len(simulation) < FEWEST_FOR_AN_INTERVAL:
+        of_returns |= {"low": None, "high": None}
+    return {"success": asdict(success) if told else None, "return": of_returns}
 
 
 def summarised(measures: Sequence[EpisodeMeasures]) -> dict[str, Any]:

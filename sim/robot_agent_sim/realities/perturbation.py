@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import gymnasium
@@ -101,6 +102,8 @@ def parse_perturbation(text: str) -> dict[str, float]:
             values[name] = float(value)
         except ValueError as error:
             raise ValueError(f"{name} is {value!r}, expected a number: {AXES[name].meaning}") from error
+        if not isfinite(values[name]):
+            raise ValueError(f"{name} is {value!r}, expected a finite number: {AXES[name].meaning}")
     return values
 
 

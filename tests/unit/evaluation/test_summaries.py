@@ -36,3 +36,5 @@ def test_the_gap_is_reality_less_simulation():
     found = gap([lived(True, 10.0)] * 10, [lived(False, 7.0)] * 10)
     assert found["success"]["value"] == -1.0
     assert found["return"] == {"value": -3.0, "low": -3.0, "high": -3.0}
+    one = gap([lived(True, 10.0)], [lived(True, 7.0)])
+    assert one["return"] == {"value": -3.0, "low": None, "high": None}, "one episode is no interval of no width"

@@ -167,6 +167,9 @@ def test_a_perturbation_by_name_or_by_values():
     assert parse_perturbation("gain=0.7,delay=0.08") == {"gain": 0.7, "delay": 0.08}
     for name in PERTURBED:
         assert set(parse_perturbation(name)) <= set(AXES)
+    for value in ("nan", "inf"):
+        with pytest.raises(ValueError, match=f"gain is '{value}', expected a finite number"):
+            parse_perturbation(f"gain={value}")
 
 
 @pytest.mark.parametrize(
