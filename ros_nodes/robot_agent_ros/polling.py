@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.callback_groups import CallbackGroup
 from rclpy.subscription import Subscription
 
-_MOST = 20
+MOST = 20
 """Messages that are taken at once, so that a flood of them cannot hold up the output."""
 
 
@@ -32,7 +32,7 @@ class Polled(CallbackGroup):
 
 def waiting(subscription: Subscription[Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     """The messages that wait, oldest first, each with rclpy's message info."""
-    for _ in range(_MOST):
+    for _ in range(MOST):
         with subscription.handle:
             taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         if taken is None:

@@ -14,7 +14,7 @@ from robot_agent_sim.mujoco_env import checked_action
 
 from robot_agent.errors import BodyError
 from robot_agent.types import Observation
-from robot_agent_ros.agent.body import Feeling, RobotBody, body_of_world, make_world
+from robot_agent_ros.agent.body import RobotBody, body_of_world, make_world
 from robot_agent_ros.agent.cadence import Cadence
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import GRACE, Clock, Sight, SteadyClock
@@ -129,7 +129,6 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         self._link: Link | None = None
         self._sight: Sight | None = None
         self._commanded = np.zeros(0)
-        self._feeling = Feeling(body)
         self._cadence = Cadence(body.spec.control_dt)
         self._frames = self._clipped = self._late = self._late_in_a_row = self._skipped_before = 0
 
@@ -163,7 +162,6 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         sight = self._drive(self._link, start)
         self._frames = self._clipped = self._late = self._late_in_a_row = 0
         self._skipped_before = self._cadence.skipped
-        self._feeling.forget()
         self._sight = sight
         return self._seen(sight), self._info(0, success=False)
 
@@ -267,7 +265,6 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         sight = self._await(link, PATIENCE)
         if self._clock.now() - began > self.config.largest_command_age:  # it held meanwhile, where it then was
             self._commanded = self.body.within(sight.position)
-            self._feeling.forget()
         return sight
 
     def _await(self, link: Link, patience: float) -> Sight:
@@ -291,7 +288,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
     # ---- what the agent gets ----
 
     def _seen(self, sight: Sight) -> Observation:
-        felt = self._feeling.proprio(sight.joint_stamp, sight.position, self._commanded)
+        felt = self.body.proprio(sight.position, sight.velocity, self._commanded)
         assert self.task.goal is not None
         return self.task.seen(felt, sight.frames, self.task.goal)
 

@@ -22,7 +22,7 @@ class RobotBody:
     """A body of position servos.
 
     An action moves the commanded positions; `proprio` is, for each joint: its position (rad), its velocity from two
-    readings a decision apart (rad/s), and the commanded position (rad).
+    readings a control frame apart (rad/s), and the commanded position (rad).
 
     Attributes:
         spec: shapes and rate.
@@ -37,6 +37,11 @@ class RobotBody:
     upper: NDArray[np.float64]
     largest_change: float
 
+    @property
+    def frame(self) -> float:
+        """s of a control frame, of which a decision lasts `spec.frames_per_step`."""
+        return self.spec.control_dt / self.spec.frames_per_step
+
     def within(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """The nearest positions that may be commanded (n,)."""
         return np.clip(positions, self.lower, self.upper)
@@ -48,41 +53,10 @@ class RobotBody:
     def proprio(
         self, position: NDArray[np.float64], velocity: NDArray[np.float64], commanded: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """What the agent feels, float32 (3 n,)."""
-        return np.concatenate((position, velocity, commanded), dtype=np.float32)
-
-
-class Feeling:
-    """`proprio` of one decision after another: velocities are from two readings a decision apart, as worlds have them.
-
-    Args:
-        body: that feels.
-    """
-
-    def __init__(self, body: RobotBody) -> None:
-        self._body = body
-        self._before: tuple[float, NDArray[np.float64]] | None = None
-
-    def forget(self) -> None:
-        """The next reading is the first, at rest."""
-        self._before = None
-
-    def proprio(
-        self, stamp: float, position: NDArray[np.float64], commanded: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """What is felt, float32 (3 n,); empty for a body that feels nothing.
-
-        Args:
-            stamp: of the reading, s.
-            position, commanded: rad (n,).
-        """
-        velocity = np.zeros_like(position)
-        if self._before is not None and stamp > self._before[0]:
-            velocity = (position - self._before[1]) / (stamp - self._before[0])
-        self._before = (stamp, position)
-        if not self._body.spec.proprio_dim:
+        """What the agent feels, float32 (3 n,); empty for a body that feels nothing."""
+        if not self.spec.proprio_dim:
             return np.zeros(0, np.float32)
-        return self._body.proprio(position, velocity, commanded)
+        return np.concatenate((position, velocity, commanded), dtype=np.float32)
 
 
 def make_world(

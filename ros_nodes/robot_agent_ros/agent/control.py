@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from robot_agent.drivers.driver import EpisodeSummary
 from robot_agent.loop import Loop
 from robot_agent.types import Observation, Transition
-from robot_agent_ros.agent.body import Feeling, RobotBody
+from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.cadence import Cadence
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.pairing import Refused
@@ -39,14 +39,15 @@ class Sight(NamedTuple):
 
     Attributes:
         stamp: of the oldest part, s of ROS's clock.
-        position: of the joints, rad (n,), and `joint_stamp` when that was.
-        joint_stamp: s of ROS's clock.
+        joint_stamp: of the joints, s of ROS's clock.
+        position, velocity: of the joints then, rad (n,) and rad/s (n,).
         frames: the cameras' part of an observation.
     """
 
     stamp: float
     joint_stamp: float
     position: NDArray[np.float64]
+    velocity: NDArray[np.float64]
     frames: Observation
 
 
@@ -192,11 +193,15 @@ class Control:
         self.ends = threading.Event()
         self._state = loop.agent.initial_state()
         self._commanded: NDArray[np.float64] | None = None
-        self._feeling = Feeling(body)
 
     def run(self) -> None:
         """Decides until `ends` is set; nothing that happens in between ends it."""
-        self._prepare_thread()
+        try:
+            self._prepare_thread()
+        except OSError as error:
+            wanted = f"core is {self.config.core} and priority {self.config.priority}"
+            self._hold(Refused("thread_refused", f"{wanted}, which the system refuses ({error.strerror}): set others"))
+            return
         gc.disable()
         gc.freeze()
         try:
@@ -233,7 +238,7 @@ class Control:
             raise Refused("no_goal", f"no goal has come, expected {self.task.goal_dim} numbers on agent/goal")
         if self._commanded is None:
             self._commanded = self.body.within(sight.position)
-        felt = self._feeling.proprio(sight.joint_stamp, sight.position, self._commanded)
+        felt = self.body.proprio(sight.position, sight.velocity, self._commanded)
         observation = self.task.seen(felt, sight.frames, goal)
         outcome, begins = self.episodes.observed(observation, sight.stamp)
         if begins:
@@ -247,6 +252,8 @@ class Control:
         try:
             if age > self.config.largest_command_age:
                 raise Refused("plan_late", f"the decision came {age:.3f} s after what it is about")
+            if self.ends.is_set():
+                raise Refused("inactive")
             self._send(commanded)
             self.latency.add(self.clock.ros() - sight.stamp)
             self._commanded = commanded
@@ -266,7 +273,6 @@ class Control:
         self.holding, self.sentence = why.name, str(why)
         self.held[why.name] += 1
         self._commanded = None
-        self._feeling.forget()
         episode = self.episodes.interrupted()
         if episode is not None:
             self._keep(episode)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 T = TypeVar("T")
 CLOCK_SLACK = 0.05
 """s by which two clocks may drift apart between two looks before one of them has jumped."""
+_READINGS = 64
+_FRAMES_APART = 3.0
+"""Frames that two readings may lie apart to tell a velocity."""
 
 
 class Refused(Exception):
@@ -106,6 +112,35 @@ def together(one: Sample[Any], other: Sample[Any], largest_skew: float) -> None:
         raise Refused(
             "camera_and_joints_apart", f"their stamps are {apart:.3f} s apart, expected {largest_skew:g} s at most"
         )
+
+
+class Readings:
+    """Where joints were lately, for their velocity as the worlds have it: from two readings a control frame apart.
+
+    Args:
+        frame: s of a control frame.
+    """
+
+    def __init__(self, frame: float) -> None:
+        self.frame = frame
+        self._kept: deque[Sample[NDArray[np.float64]]] = deque(maxlen=_READINGS)
+
+    def add(self, stamp: float, position: NDArray[np.float64]) -> None:
+        """Joints were at `position`, rad (n,), at `stamp`, s of ROS's clock."""
+        self._kept.append(Sample(stamp, position))
+
+    def velocity(self, now: Sample[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Of joints that are where `now` says, rad/s (n,); 0 where nothing is known of about a frame earlier."""
+        earlier = [one for one in self._kept if 0 < now.stamp - one.stamp <= _FRAMES_APART * self.frame]
+        if not earlier:
+            return np.zeros_like(now.what)
+        before = min(earlier, key=lambda one: abs(now.stamp - self.frame - one.stamp))
+        velocity: NDArray[np.float64] = (now.what - before.what) / (now.stamp - before.stamp)
+        return velocity
+
+    def forget(self) -> None:
+        """No reading of before counts any more."""
+        self._kept.clear()
 
 
 class ClockWatch:

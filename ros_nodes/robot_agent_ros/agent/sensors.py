@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,17 @@ from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import Sight
 from robot_agent_ros.agent.frames import FrameReader
-from robot_agent_ros.agent.pairing import ClockWatch, Feed, Refused, together
+from robot_agent_ros.agent.pairing import ClockWatch, Feed, Readings, Refused, together
 from robot_agent_ros.endpoints import message_class, subscription_profile
 from robot_agent_ros.graph import COMPRESSED_IMAGE, IMAGE, JOINT_STATES, Topic
 from robot_agent_ros.messages.error import MessageError
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_ros.messages.stamps import to_seconds
-from robot_agent_ros.polling import Polled, waiting
+from robot_agent_ros.polling import MOST, Polled, waiting
 
 
 class RosSenses:
-    """Subscriptions that wake nobody: they hold the newest message until the control thread polls.
+    """Subscriptions that wake nobody: they hold the newest messages until the control thread polls.
 
     Args:
         node: of the subscriptions.
@@ -41,7 +42,8 @@ class RosSenses:
         self.camera: Feed[NDArray[np.uint8]] = Feed("camera")
         self.joints: Feed[NDArray[np.float64]] = Feed("joints")
         self._watch = ClockWatch(simulated)
-        self._joint_states = _newest(node, JOINT_STATES)
+        self._readings = Readings(body.frame)
+        self._joint_states = _polled(node, JOINT_STATES, MOST)
         self._images: Subscription[Any] | None = None
         self._is_new = False
         self._arrivals: list[float] = []
@@ -49,7 +51,7 @@ class RosSenses:
             now = config()
             ((self._camera_name, size),) = body.spec.cameras
             self._reader = FrameReader(size, now.image_size, now.compressed)
-            self._images = _newest(node, COMPRESSED_IMAGE if now.compressed else IMAGE)
+            self._images = _polled(node, COMPRESSED_IMAGE if now.compressed else IMAGE, 1)
 
     def close(self) -> None:
         """Ends the subscriptions."""
@@ -71,6 +73,7 @@ class RosSenses:
         if self._watch.jumped(self.now(), time.monotonic()):
             self.camera.forget()
             self.joints.forget()
+            self._readings.forget()
             self.camera.fault = self.joints.fault = "clock_jumped"
             self.camera.sentence = self.joints.sentence = "the clock jumped, so nothing of before counts"
         if self._images is None:
@@ -98,12 +101,13 @@ class RosSenses:
         config, now = self._config(), self.now()
         self._is_new = False
         joints = self.joints.fresh(now, config.largest_joint_age)
+        velocity = self._readings.velocity(joints)
         if self._images is None:
-            return Sight(joints.stamp, joints.stamp, joints.what, {})
+            return Sight(joints.stamp, joints.stamp, joints.what, velocity, {})
         picture = self.camera.fresh(now, config.largest_camera_age)
         together(picture, joints, config.largest_skew)
         oldest = min(picture.stamp, joints.stamp)
-        return Sight(oldest, joints.stamp, joints.what, {CAMERA_PREFIX + self._camera_name: picture.what})
+        return Sight(oldest, joints.stamp, joints.what, velocity, {CAMERA_PREFIX + self._camera_name: picture.what})
 
     def ages(self) -> dict[str, float]:
         """How old the newest of each sensor is, s; NaN before the first."""
@@ -113,11 +117,15 @@ class RosSenses:
 
     def refused(self) -> Counter[str]:
         """Messages that were not used, by name."""
-        return self.camera.refused + self.joints.refused
+        return Counter({**self.camera.refused, **self.joints.refused})  # in one go: the control thread adds to them
 
     def _poll_joints(self) -> None:
-        config = self._config()
-        for message, _ in waiting(self._joint_states):
+        """The newest counts; those before it only say how fast the joints are."""
+        config, messages = self._config(), [message for message, _ in waiting(self._joint_states)]
+        for message in messages:
+            with suppress(Refused):
+                self._readings.add(to_seconds(message.header.stamp), read_positions(message, self._body.joints))
+        for message in messages[-1:]:
             self.joints.offer(
                 to_seconds(message.header.stamp),
                 self.now(),
@@ -146,9 +154,9 @@ def read_positions(message: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
         raise Refused("joints_malformed", str(error)) from error
 
 
-def _newest(node: Node, topic: Topic) -> Subscription[Any]:
+def _polled(node: Node, topic: Topic, depth: int) -> Subscription[Any]:
     profile = subscription_profile(topic)
-    profile.depth = 1
+    profile.depth = depth
     group = Polled()
     return node.create_subscription(
         message_class(topic), topic.name, lambda message: None, profile, callback_group=group

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from robot_agent.agent import Decision
 from robot_agent.types import CAMERA_PREFIX, Source, Transition
-from robot_agent_ros.agent.body import Feeling, RobotBody
+from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.frames import FrameReader
-from robot_agent_ros.agent.pairing import Feed, Refused, together
+from robot_agent_ros.agent.pairing import Feed, Readings, Refused, together
 from robot_agent_ros.agent.task import Task
 from robot_agent_ros.bags.reading import Recorded
 from robot_agent_ros.graph import CLOCK, COMMAND, COMPRESSED_IMAGE, GOAL, IMAGE, JOINT_STATES, REWARD
@@ -86,7 +86,7 @@ class Living:
         self._camera: Feed[Any] = Feed("camera")
         self._joints: Feed[NDArray[np.float64]] = Feed("joints")
         self._commanded: NDArray[np.float64] | None = None
-        self._feeling = Feeling(body)
+        self._readings = Readings(body.frame)
         self._last_command = -np.inf
         self._clock: float | None = None
 
@@ -97,7 +97,9 @@ class Living:
             if name == CLOCK.name:
                 self._clock = to_seconds(one.message.clock)
             elif name == JOINT_STATES.name:
-                self._offer(self._joints, one, lambda message: self._positions(message))
+                if self._offer(self._joints, one, lambda message: self._positions(message)):
+                    assert self._joints.newest is not None
+                    self._readings.add(*self._joints.newest)
             elif name in (IMAGE.name, COMPRESSED_IMAGE.name) and self.body.spec.cameras:
                 self._offer(self._camera, one, lambda message: message)  # unpacked when a decision is about it
             elif name == GOAL.name:
@@ -116,10 +118,10 @@ class Living:
         """s of ROS's clock when a message was sent: a simulator's where there is one."""
         return one.published if self._clock is None else self._clock
 
-    def _offer(self, feed: Feed[Any], one: Recorded, read: Any) -> None:
+    def _offer(self, feed: Feed[Any], one: Recorded, read: Any) -> bool:
         largest = self.config.largest_camera_age if feed is self._camera else self.config.largest_joint_age
         stamp = to_seconds(one.message.header.stamp)
-        feed.offer(stamp, self._now(one), lambda: read(one.message), largest, self.config.future_tolerance)
+        return feed.offer(stamp, self._now(one), lambda: read(one.message), largest, self.config.future_tolerance)
 
     def _positions(self, message: Any) -> NDArray[np.float64]:
         try:
@@ -146,7 +148,7 @@ class Living:
         wanted = self._wanted(one.message)
         if self._commanded is None:
             self._commanded = self.body.within(joints.what)
-        felt = self._feeling.proprio(joints.stamp, joints.what, self._commanded)
+        felt = self.body.proprio(joints.what, self._readings.velocity(joints), self._commanded)
         observation = self.task.seen(felt, frames, self.task.goal)
         outcome, _ = self._episodes.observed(observation, stamp)
         if outcome.transition is not None:
@@ -168,5 +170,4 @@ class Living:
     def _pause(self) -> None:
         """What was decided before led somewhere that nobody saw."""
         self._commanded = None
-        self._feeling.forget()
         self._episodes.interrupted()

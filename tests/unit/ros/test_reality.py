@@ -67,7 +67,7 @@ class PlayedRobot:
 
     def look(self) -> Sight:
         self.refuses()
-        return Sight(self.time - self.lag, self.time - self.lag, self.position.copy(), {})
+        return Sight(self.time - self.lag, self.time - self.lag, self.position.copy(), np.zeros_like(self.position), {})
 
     def send(self, positions: NDArray[Any]) -> None:
         self.sent.append((self.time, positions.copy()))

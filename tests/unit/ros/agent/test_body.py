@@ -23,6 +23,7 @@ def test_a_robot_is_commanded_and_feels_as_in_the_world_it_is_the_body_of(world:
     env = make_world(world, ("proprio",), (64, 64))
     body = body_of_world(world, env)
     assert body.spec == BodySpec.from_env(env)
+    assert body.frame == pytest.approx(env.unwrapped.metadata["control_dt"])
     observation, _ = env.reset(seed=0)
     joints = len(body.joints)
     rng = np.random.default_rng(0)

@@ -27,7 +27,7 @@ class World:
 
     def __init__(self) -> None:
         self.time = 100.0
-        self.position = np.array([0.2, -0.3])
+        self.position, self.velocity = np.array([0.2, -0.3]), np.zeros(2)
         self.fault: Refused | None = None
         self.forbidden: Refused | None = None
         self.takes = 0.01
@@ -61,7 +61,7 @@ class World:
     def look(self) -> Sight:
         if self.fault:
             raise self.fault
-        return Sight(self.time - 0.005, self.time - 0.005, self.position, {})
+        return Sight(self.time - 0.005, self.time - 0.005, self.position, self.velocity, {})
 
     def ros(self) -> float:
         return self.time
@@ -95,11 +95,10 @@ def test_commands_end_at_the_limits(world: World):
     assert np.max(world.sent) == 1.0
 
 
-def test_velocity_is_the_change_between_two_decisions(world: World):
+def test_how_fast_the_joints_are_is_felt(world: World):
+    world.velocity = np.array([0.5, -0.25])
     world.tick()
-    world.position = world.position + 0.01
-    world.tick()
-    assert world.seen[1]["proprio"][2:4] == pytest.approx([0.01 / 0.11] * 2, rel=1e-5)
+    assert world.seen[0]["proprio"][2:4] == pytest.approx([0.5, -0.25])
 
 
 @pytest.mark.parametrize("whose", ["fault", "forbidden"])
@@ -115,7 +114,6 @@ def test_what_is_refused_is_not_commanded_and_another_episode_begins_where_the_j
     world.tick()
     assert world.sent[-1] == pytest.approx([-0.4, 0.6])
     assert world.begun == [5, 6]
-    assert world.seen[-1]["proprio"][2:4] == pytest.approx([0, 0])
     assert [type(item) for item in world.kept].count(EpisodeSummary) == 1
     assert world.control.held == {"camera_stopped": 1}
 
@@ -147,4 +145,23 @@ def test_what_fails_inside_the_agent_is_a_hold_and_not_the_end(world: World):
     world.wait = lambda until: None
     world.control.run()
     assert world.control.held == {"control_failed": 1, "inactive": 1}
+    assert world.sent == []
+
+
+def test_what_was_decided_while_it_was_told_to_hold_is_not_sent(world: World):
+    def decide(observations, state):
+        world.control.ends.set()
+        return {"agent": world.action}, state
+
+    world.control.loop.decide = decide
+    world.tick()
+    assert world.sent == []
+    assert world.control.held == {"inactive": 1}
+
+
+def test_a_core_that_is_not_there_is_a_hold_that_says_so(world: World):
+    world.control.config = ControlConfig(core=1023)
+    world.control.run()
+    assert world.control.holding == "thread_refused"
+    assert "core is 1023 and priority 0, which the system refuses" in world.control.sentence
     assert world.sent == []

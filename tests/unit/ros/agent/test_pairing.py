@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from robot_agent_ros.agent.pairing import ClockWatch, Feed, Refused, Sample, together
+from robot_agent_ros.agent.pairing import ClockWatch, Feed, Readings, Refused, Sample, together
 
 AGE, FUTURE = 0.1, 0.02
 
@@ -67,6 +68,26 @@ def test_after_a_jump_of_the_clock_only_what_comes_then_counts():
 def test_samples_of_two_moments_are_not_one_observation():
     together(Sample(1.0, "a"), Sample(1.05, "b"), 0.05 + 1e-9)
     assert refusal(lambda: together(Sample(1.1, "a"), Sample(1.0, "b"), 0.05)) == "camera_and_joints_apart"
+
+
+def test_velocity_is_the_change_since_the_reading_of_a_control_frame_earlier():
+    readings = Readings(frame=0.02)
+    for stamp in np.arange(0.0, 0.2, 0.005):  # at 200 Hz, of joints that speed up
+        readings.add(stamp, np.array([stamp**2, -stamp]))
+    now = Sample(0.195, np.array([0.195**2, -0.195]))
+    assert readings.velocity(now) == pytest.approx([0.195 + 0.175, -1.0])
+
+
+def test_readings_that_are_rare_are_used_as_far_as_they_go_and_none_means_rest():
+    readings = Readings(frame=0.02)
+    assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([0, 0])
+    readings.add(0.9, np.zeros(2))
+    assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([0, 0])
+    readings.add(0.95, np.full(2, 0.5))
+    readings.add(1.02, np.full(2, 9.0))  # later than what is acted on
+    assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([10, 10])
+    readings.forget()
+    assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([0, 0])
 
 
 def test_a_clock_that_keeps_pace_does_not_jump_and_one_that_is_set_does():

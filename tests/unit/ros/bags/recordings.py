@@ -23,7 +23,7 @@ class Recording:
     """Random actions in `servo-arm/reach`, 30 a second, as the whole graph would be recorded.
 
     Attributes:
-        actions, positions, commands: of each decision; `goals` and `rewards` too.
+        actions, positions, velocities, commands: of each decision; `goals` and `rewards` too.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class Recording:
         self.rng = np.random.default_rng(0)
         self.actions: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
+        self.velocities: list[np.ndarray] = []
         self.commands: list[np.ndarray] = []
         self.frames: list[int] = []
         self.order = [2, 0, 1] if shuffled else [0, 1, 2]
-        now, begins = START, True
+        now, begins, readings = START, True, []
         self.world.command(HOME)
         due, count = now + 0.0304, 0
         while len(self.actions) < decisions:
@@ -55,6 +56,7 @@ class Recording:
             self.world.advance()
             reading = self.world.reading()
             self._joints(now, reading.position)
+            readings.append(reading.position)
             if now >= due - 0.006:
                 count += 1
                 self._frame(now, count, frame_size)
@@ -72,6 +74,7 @@ class Recording:
                 self.world.command(command)
                 self.actions.append(action)
                 self.positions.append(reading.position)
+                self.velocities.append((readings[-1] - readings[-8:][0]) / 0.035)  # the reading next to 1/30 s ago
                 self.commands.append(command)
                 self.frames.append(count)
                 if rewards:
