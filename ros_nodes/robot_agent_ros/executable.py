@@ -48,10 +48,12 @@ def run_node(
         node = make_node()
         executor = make_executor()
         executor.add_node(node)
-        while not ended and rclpy.ok():
-            executor.spin_once(timeout_sec=0.1)
-        if stop is not None:
-            stop(node)
+        try:
+            while not ended and rclpy.ok():
+                executor.spin_once(timeout_sec=0.1)
+        finally:  # whatever ended it, a robot is not left moving
+            if stop is not None:
+                stop(node)
         executor.shutdown()
     except ExternalShutdownException:
         pass

@@ -89,6 +89,7 @@ class GateNode(Node):
                 else ((JOINT_STATES, self._on_joint_states), (COMMAND, self._on_trajectory))
             )
         ]
+        self._commands_come_on = self._inputs[-1][0].topic_name
         service(self, STOP, self._on_stop)
         service(self, RESET, self._on_reset)
         service(self, ENABLE, self._on_enable)
@@ -210,7 +211,7 @@ class GateNode(Node):
         gid = info.get("publisher_gid")
         if gid is not None:
             return bytes(gid["data"])
-        return b"the only one" if self.count_publishers(COMMAND.name) == 1 else None
+        return b"the only one" if self.count_publishers(self._commands_come_on) == 1 else None
 
     def _on_joint_states(self, message: JointState, info: Mapping[str, Any]) -> None:
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

@@ -133,9 +133,9 @@ class VelocityShaper(Shaper):
     """
 
     def measured(self, position: float) -> None:
-        """Where the joint is by its encoder."""
+        """Where the joint is by its encoder; one that is beyond an end counts as there, so that it can move back."""
         if self.limits.bounded:
-            self.state = self.state._replace(position=position)
+            self.state = self.state._replace(position=self.limits.clipped(position))
             self._target = None
 
     def _prepare(self, target: float) -> bool:

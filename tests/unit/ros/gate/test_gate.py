@@ -345,3 +345,14 @@ def test_an_arm_that_is_moved_by_velocity_stops_before_its_ends_as_they_are_meas
         position += 1.02 * bench.states[0].velocity * PERIOD  # 2 % faster than asked for
     assert position == pytest.approx(2.0, abs=0.01)
     assert bench.states[0].velocity == pytest.approx(0, abs=0.05)
+
+
+def test_an_arm_that_is_moved_by_velocity_comes_back_from_beyond_its_end_and_goes_no_further():
+    bench = Bench(output="forward_velocity").run(0.1)
+    bench.obeys = False
+    for wanted, low, high in ((1.0, 0.0, 0.0), (-1.0, -1.0, -0.5)):
+        for _ in range(200):
+            bench.send([wanted, 0.0])
+            bench.robot = [2.01, -0.5]  # the end is at 2
+            bench.run(PERIOD)
+        assert low <= bench.states[0].velocity <= high

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 import rclpy
+from robot_agent_ros.endpoints import message_class
 from robot_agent_ros.gate.brake import State
 from robot_agent_ros.gate.node import GateNode
+from robot_agent_ros.graph import COMMAND
 
 from tests.ros_graph import alone, flags
 
@@ -24,7 +26,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[GateNode]:
     ends = {} if output == "twist" else {"lower": [-1.0], "upper": [1.0]}
     limits = {"velocity": [1.0], "acceleration": [10.0], "jerk": [100.0]}
     interval = sys.getswitchinterval()
-    rclpy.init(args=flags({"joints": joints, "output": output, **ends, **limits}))
+    remap = {"agent/command": "elsewhere/command"}
+    rclpy.init(args=flags({"joints": joints, "output": output, **ends, **limits}, remap))
     gate = GateNode()
     yield gate
     gate.end()
@@ -67,6 +70,11 @@ def test_a_rover_gets_a_twist_in_its_frame(node: GateNode):
 def test_where_ros_does_not_tell_publishers_apart_there_may_be_one_only(node: GateNode):
     assert node._publisher_of({"publisher_gid": {"data": b"id"}}) == b"id"
     assert node._publisher_of({}) is None  # nobody publishes here, so who sent it?
+    commands = message_class(COMMAND)
+    node.create_publisher(commands, COMMAND.name, 1)  # remapped, as the gate's subscription is
+    assert node._publisher_of({}) is not None
+    node.create_publisher(commands, COMMAND.name, 1)
+    assert node._publisher_of({}) is None
 
 
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
