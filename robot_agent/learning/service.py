@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -232,7 +233,8 @@ class ProcessLearnerService:
 
     def close(self) -> None:
         if self._process.is_alive():
-            self._send(("stop",))
+            with suppress(RobotAgentError):  # it has closed its end already, and is about to be gone
+                self._send(("stop",))
             self._process.join(timeout=10)
         if self._process.is_alive():
             self._process.kill()

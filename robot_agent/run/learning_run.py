@@ -63,27 +63,38 @@ class LearningRun:
         self.device = prepare_device(config.device)
         self.resumed = resume
         self.folder = RunFolder.open(path) if resume else RunFolder.create(path)
-        self.lock = self.folder.lock()
+        with ExitStack() as undo:  # what fails half-way leaves nothing open
+            self.lock = self.folder.lock()
+            undo.callback(self.lock.close)
+            self._begin(keep_config or not resume, make_reward_function, start_learner, undo)
+            undo.pop_all()
+        self.started = self.last_checkpoint = time.perf_counter()
+        self.decisions_at_start = self.decisions
+
+    def _begin(
+        self,
+        keep_config: bool,
+        make_reward_function: MakeRewardFunction | None,
+        start_learner: Callable[[LearnerJob], LearnerService] | None,
+        undo: ExitStack,
+    ) -> None:
+        config, spec, resume = self.config, self.spec, self.resumed
         before = Replay(self.folder.replay) if resume else None
         self.decisions = before.decisions if before else 0
         self.episodes = before.next_episode if before else 0
         self.quarantined_before = before.quarantined if before else 0
         self.seconds_before = self._seconds_so_far() if resume else 0.0
         if before is not None:
-            try:
-                self._check_goes_on(before)
-            except BaseException:
-                self.lock.close()
-                raise
-        if keep_config or not resume:
+            self._check_goes_on(before)
+        if keep_config:
             self.folder.write_config(to_tree(config) | {"device": self.device})
         self.returns: list[float] = []
         self.agent = Agent(spec, config.agent, config.seed, self.device)
         self.replay = ReplayWriter(self.folder.replay, spec, config.replay)
+        undo.callback(self.replay.close)
         self.metrics = MetricsWriter(self.folder)
+        undo.callback(self.metrics.close)
         self.learner = self._start_learner(make_reward_function, start_learner)
-        self.started = self.last_checkpoint = time.perf_counter()
-        self.decisions_at_start = self.decisions
 
     @property
     def frames(self) -> int:

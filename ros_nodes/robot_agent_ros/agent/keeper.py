@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 from robot_agent.drivers.driver import EpisodeSummary
@@ -15,6 +16,8 @@ from robot_agent.types import Transition
 LONGEST_QUEUE = 2000
 """Steps that may wait to be kept; more are lost, and counted."""
 
+CLOSING = 30.0
+"""s that keeping what still waits may take at the end."""
 LISTENING = 0.2
 """s after which the learner is listened to though nothing was lived."""
 
@@ -55,13 +58,17 @@ class Keeper:
             TimeoutError: it took longer.
         """
         written: Future[Path] = Future()
-        self._inbox.put(written, timeout=seconds)
+        try:
+            self._inbox.put(written, timeout=seconds)
+        except queue.Full:
+            raise TimeoutError("too much waits to be kept") from None
         return written.result(timeout=seconds)
 
     def close(self) -> None:
         """Keeps what still waits, and ends."""
-        self._inbox.put(None)
-        self._thread.join(timeout=30)
+        with suppress(queue.Full):
+            self._inbox.put(None, timeout=CLOSING)
+        self._thread.join(timeout=CLOSING)
         self.run.close()
 
     def _work(self) -> None:
@@ -69,7 +76,10 @@ class Keeper:
             try:
                 item = self._inbox.get(timeout=LISTENING)
             except queue.Empty:
-                self.run.learner.advance(self.run.decisions)  # it talks on while the robot holds, and may end
+                try:
+                    self.run.learner.advance(self.run.decisions)  # it talks on while the robot holds, and may end
+                except Exception as error:
+                    self._failed(error)
                 continue
             if item is None:
                 return
@@ -84,9 +94,13 @@ class Keeper:
                 self.fault = ""
             except Exception as error:  # a full disk, a learner that ended: acting goes on
                 self.lost += isinstance(item, Transition)
-                if str(error) != self.fault:
-                    self._tell(f"not kept: {error}")
-                self.fault = str(error)
+                self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        sentence = str(error) or type(error).__name__
+        if sentence != self.fault:
+            self._tell(f"not kept: {sentence}")
+        self.fault = sentence
 
     def _keep(self, item: Transition | EpisodeSummary) -> None:
         if isinstance(item, EpisodeSummary):

@@ -13,6 +13,7 @@ from typing import Any
 
 from robot_agent.errors import RobotAgentError
 from robot_agent.learning.service import LearnerJob, ProcessLearnerService
+from robot_agent_ros.errors import ParameterError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """s before a learner that ended is started again; doubled each time, until one has lived for a while."""
@@ -118,7 +119,13 @@ class SupervisedLearner:
         # However far it falls behind it publishes what it learns: nobody waits for more.
         service = self._start_service(job, largest_lag=sys.maxsize, niceness=self._niceness)
         if self._core >= 0:
-            os.sched_setaffinity(service.pid, {self._core})
+            try:
+                os.sched_setaffinity(service.pid, {self._core})
+            except OSError:
+                service.close()
+                raise ParameterError(
+                    f"learner_core is {self._core}, expected one of {sorted(os.sched_getaffinity(0))}"
+                ) from None
         return service
 
     def _lost(self, service: ProcessLearnerService, error: Exception) -> None:

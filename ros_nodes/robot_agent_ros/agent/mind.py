@@ -75,7 +75,12 @@ def make_mind(config: AgentConfig) -> Mind:
         mind = Mind(body, task, Loop(agent, None, config.explore), None, None, world)
     else:
         mind = _learning(config, kept, path, body, task, world)
-    warm_up(mind.loop, body.spec)
+    try:
+        warm_up(mind.loop, body.spec)
+    except BaseException:
+        if mind.run is not None:
+            mind.run.close()
+        raise
     return mind
 
 

@@ -72,6 +72,8 @@ class AgentNode(LifecycleNode):
             mind = make_mind(self.config)
         except (RobotAgentError, NodeError) as error:
             return self._failed(str(error))
+        except Exception as error:  # rclpy would keep it to itself
+            return self._failed(f"{type(error).__name__}: {error}")
         self._mind = mind
         self._keeper = Keeper(mind.run, self._complain) if mind.run is not None else None
         self._senses = RosSenses(self, mind.body, lambda: self.config, self._is_simulated())
@@ -127,6 +129,8 @@ class AgentNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Whatever went wrong in a transition: unconfigured, holding."""
+        self._why = "a transition failed"
+        self.get_logger().error(f"unconfigured: {self._why}")
         self._hold()
         self._close()
         return _DONE
@@ -227,7 +231,7 @@ class AgentNode(LifecycleNode):
             "overruns": control.overruns,
             "decisions skipped": control.cadence.skipped,
             "weights version": mind.loop.agent.weights_version,
-            **{f"held: {name}": count for name, count in control.held.items()},
+            **{f"held: {name}": count for name, count in dict(control.held).items()},
         }
         if control.holding:
             return Report(Level.WARN, f"holding: {control.holding}", values | {"why": control.sentence})

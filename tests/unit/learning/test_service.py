@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,6 +141,7 @@ def test_a_warning_in_the_learners_process_is_given_by_its_parent(tmp_path: Path
 OUTLIVES_SIGTERM = """
 import os, signal, sys
 from pathlib import Path
+from types import SimpleNamespace
 from robot_agent.learning.service import ProcessLearnerService
 from tests.unit.learning.test_service import job
 if __name__ == "__main__":
@@ -165,3 +167,14 @@ def test_a_signal_to_the_group_leaves_the_checkpoint_to_the_parent_whose_end_end
     )
     assert (process.returncode, process.stderr) == (0, "")
     assert CheckpointStore(tmp_path / "run/checkpoints").load_latest().step == 5
+
+
+def test_a_learner_that_has_hung_up_but_not_yet_ended_can_be_closed():
+    service = ProcessLearnerService.__new__(ProcessLearnerService)
+    service._pipe, theirs = Pipe()
+    theirs.close()
+    service._process = SimpleNamespace(is_alive=lambda: len(joined) == 0, join=lambda timeout: joined.append(timeout))
+    joined: list[float] = []
+    service.close()
+    assert len(joined) == 1
+    assert service._pipe.closed

@@ -96,3 +96,20 @@ def test_the_learner_is_listened_to_while_the_robot_holds(run: Run):
     keeper = Keeper(run, print)
     assert run.heard.wait(5)
     keeper.close()
+
+
+def test_a_learner_that_cannot_be_listened_to_does_not_end_the_keeping(run: Run):
+    told: list[str] = []
+
+    def fail(decisions):
+        run.heard.set()
+        raise RuntimeError("no pipe")
+
+    run.learner.advance = fail
+    keeper = Keeper(run, told.append)
+    assert run.heard.wait(5)
+    (step,) = episode(0, 1)
+    keeper.keep(step)
+    assert keeper.checkpoint(5.0) == Path("checkpoint-1")
+    assert told == ["not kept: no pipe"]
+    keeper.close()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from robot_agent_ros.agent import learning
 from robot_agent_ros.agent.learning import SupervisedLearner
+from robot_agent_ros.errors import ParameterError
 
 from robot_agent.errors import RobotAgentError
 
@@ -85,3 +86,13 @@ def test_closing_while_none_runs_starts_no_other(learner: SupervisedLearner):
     learner.close()
     time.sleep(0.1)
     assert len(Service.made) == 1
+
+
+def test_a_core_that_is_not_there_leaves_no_learner_behind(learner: SupervisedLearner, monkeypatch: pytest.MonkeyPatch):
+    def refuse(pid, cores):
+        raise OSError("Invalid argument")
+
+    monkeypatch.setattr(learning.os, "sched_setaffinity", refuse)
+    with pytest.raises(ParameterError, match="learner_core is 999, expected one of"):
+        SupervisedLearner(SimpleNamespace(resume=False), core=999, start=Service)
+    assert Service.made[-1].closed
