@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROFILE = Path(__file__).with_name("fastdds.xml")
+_CHOSEN = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 
 
 def whole_frames(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment in which all processes of a graph should start: camera frames go through shared memory whole.
 
-    A profile that somebody chose stays.
+    Transports that somebody chose stay.
     """
-    if "FASTDDS_DEFAULT_PROFILES_FILE" in environment or "FASTRTPS_DEFAULT_PROFILES_FILE" in environment:
+    if any(environment.get(name) for name in _CHOSEN):
         return dict(environment)
-    return {**environment, "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE)}
+    return {**environment, _CHOSEN[0]: str(PROFILE)}

@@ -30,9 +30,16 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
         "robot_agent_ros/py.typed",
         "robot_agent_calibration/recording/recording.py",
         "robot_agent_ros/graph.py",
+        "robot_agent_ros/fastdds.xml",
     ):
         assert name in names
-    for name in ("lib/robot_agent/gate", "share/robot_agent/launch/config/sim.yaml", "share/robot_agent/package.xml"):
+    launch = (
+        "launch/agent.launch.py",
+        "launch/sim.launch.py",
+        "launch/config/ros2_control.yaml",
+        "launch/config/sim.yaml",
+    )
+    for name in ("lib/robot_agent/gate", *(f"share/robot_agent/{name}" for name in ("package.xml", *launch))):
         assert f"robot_agent-0.1.0.data/data/{name}" in names
     assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
         "robot_agent",

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,6 @@ _READY = -1
 """Stamp of the datagram that says that the camera is there."""
 LARGEST_EXPOSURE = 65536
 """Bytes."""
-FASTDDS_PROFILE = Path(__file__).with_name("fastdds.xml")
-_CHOSEN_TRANSPORTS = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 
 
 @dataclass(frozen=True)
@@ -175,6 +172,7 @@ def run(task: CameraTask, exposures: socket.socket) -> None:
     from robot_agent_ros.messages.images import fill_image
     from robot_agent_ros.messages.stamps import fill_stamp
     from robot_agent_ros.sim_body.worlds import build_world
+    from robot_agent_ros.transport import whole_frames
 
     world = LiveWorld(build_world(task.world), task.tick, task.seed)
     size = (task.height, task.width)
@@ -183,8 +181,7 @@ def run(task: CameraTask, exposures: socket.socket) -> None:
     info = camera_info(task.width, task.height, world.focal_length(task.camera, task.height))
     image = Image()
     info.header.frame_id = image.header.frame_id = task.frame_id
-    if not any(os.environ.get(name) for name in _CHOSEN_TRANSPORTS):
-        os.environ[_CHOSEN_TRANSPORTS[0]] = str(FASTDDS_PROFILE)
+    os.environ.update(whole_frames(os.environ))
     # The body hears the signals and ends us.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = Node("sim_body_camera", namespace=task.namespace, use_global_arguments=False, enable_rosout=False)
