@@ -12,7 +12,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
-from robot_agent_ros.graph import ARGUMENTS, GATE, PACKAGE, SIM_BODY
+from robot_agent_ros.graph import ARGUMENTS, GATE, PACKAGE, RECORDER, SIM_BODY
 from robot_agent_ros.robots import starts, truth
 from robot_agent_ros.transport import whole_frames
 
@@ -33,7 +33,7 @@ def actions_of(context):
             parameters=[str(start.file), dict(start.overrides)],
             output="screen",
             additional_env=whole_frames(os.environ),
-            respawn=start.node is GATE,  # the agent holds until it is back
+            respawn=start.node in (GATE, RECORDER),  # the agent holds until the gate is back
             respawn_delay=0.5,
             on_exit=without_body if start.node is SIM_BODY else None,
             sigterm_timeout="60",  # an agent keeps what it learned before it ends

@@ -129,7 +129,7 @@ COMPRESSED_IMAGE = Topic(
     "the same as JPEG or PNG, where the network is slow",
 )
 CAMERA_INFO = Topic(
-    "camera/camera_info", "sensor_msgs/CameraInfo", "sensor", "robot", ("agent", "recorder"), "the camera's calibration"
+    "camera/camera_info", "sensor_msgs/CameraInfo", "sensor", "robot", ("recorder",), "the camera's calibration"
 )
 COMMAND = Topic(
     "agent/command",
@@ -143,7 +143,7 @@ TWIST_COMMAND = Topic(
     "agent/command",
     "geometry_msgs/TwistStamped",
     "command",
-    "agent",
+    "user",
     ("gate", "recorder"),
     "the same for a rover: m/s and rad/s in base_link",
 )
