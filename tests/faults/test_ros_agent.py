@@ -287,7 +287,7 @@ def test_another_publisher_of_commands_is_refused_and_the_first_goes_on(acting: 
         command.header.stamp = robot.get_clock().now().to_msg()
         commands.publish(command)
         time.sleep(0.02)
-    robot.wait_report("gate", lambda message, values: int(values.get("refused: foreign_publisher", 0)) > 20, 3)
+    robot.wait_report("gate", lambda message, values: int(values.get("refused: foreign_publisher", 0)) >= 5, 3)
     robot.stranger.destroy_publisher(commands)
     acting.recovers()
 
@@ -365,8 +365,10 @@ def test_a_clock_that_jumps_stops_the_robot_for_a_moment_only(acting: Graph):
         clock.offset += jump
         time.sleep(0.3)
         acting.recovers()
-        outputs = np.array([values for when, values in robot.outputs if when > since])
-        assert np.abs(np.diff(outputs, axis=0)).max() <= 2 * GATE_PARAMETERS["velocity"][0] / 200
+        came, outputs = zip(*[output for output in robot.outputs if output[0] > since], strict=True)
+        passed = np.diff(came) + SLACK / 5  # a busy listener misses outputs, or hears them late
+        moved = np.abs(np.diff(outputs, axis=0)).max(axis=1)
+        assert np.all(moved <= GATE_PARAMETERS["velocity"][0] * passed)
 
 
 def test_an_interrupted_graph_ends_cleanly_with_a_checkpoint_and_the_robot_at_rest(acting: Graph):
