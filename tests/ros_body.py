@@ -281,9 +281,3 @@ class SimulatedTime:
 
     def _tick(self) -> None:
         self._clocks.publish(Clock(clock=self.now()))
-
-
-def init() -> None:
-    """rclpy in this process; see tests/unit/ros/conftest.py."""
-    if not rclpy.ok():
-        rclpy.init()

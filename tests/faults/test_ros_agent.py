@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
 import yaml
 from robot_agent_ros.endpoints import publisher
 from robot_agent_ros.graph import AGENT, COMMAND, GATE, GATE_STATUS, GOAL, IMAGE, JOINT_STATES, REWARD, Topic
@@ -27,7 +28,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.memory.replay import Replay
-from tests.ros_body import ScriptedRobot, SimulatedTime, init
+from tests.ros_body import ScriptedRobot, SimulatedTime
 from tests.ros_graph import Processes, alone, flags
 
 RATE = 10.0
@@ -72,7 +73,7 @@ class Graph:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         os.environ.update(alone())
-        init()
+        rclpy.init()
         self.robot = ScriptedRobot(camera_rate=RATE, joint_rate=50.0, obeys=True)
         self.processes = Processes(folder)
         self.run = folder / "run"
@@ -137,6 +138,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         yield graph
     finally:
         graph.close()
+        rclpy.try_shutdown()  # the next module begins anew
         print(graph.processes.log(AGENT.name)[-4000:])
 
 
