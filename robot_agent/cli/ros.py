@@ -42,9 +42,12 @@ class UpCommand:
 
 def parse(argv: Sequence[str]) -> UpCommand:
     """The command line as a config; raises SystemExit on flags that there are not."""
-    if list(argv[:1]) != ["up"]:
+    verb, *options = argv or [""]
+    if verb in ("-h", "--help"):  # `up` is the only verb: its help is the command's
+        verb, options = "up", [verb]
+    if verb != "up":
         raise RobotAgentError("expected robot-agent ros up: --help tells its options")
-    return tyro.cli(UpCommand, args=list(argv[1:]), prog="robot-agent ros up")
+    return tyro.cli(UpCommand, args=options, prog="robot-agent ros up")
 
 
 def run(argv: Sequence[str]) -> int:
