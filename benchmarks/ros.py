@@ -57,8 +57,8 @@ class Benchmark:
     pin: bool = False
     """Keep the control thread to the first core and the learner to the second."""
 
-    priority: int = 0
-    """Real-time priority of the control thread; 0 for none."""
+    priority: int = 10
+    """Real-time priority of the control thread, as by default; 0 for none."""
 
     patience: float = 240.0
     """Seconds in which plans with learned weights must have begun."""

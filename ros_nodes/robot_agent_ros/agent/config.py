@@ -87,7 +87,12 @@ class AgentConfig:
     learner_niceness: int = parameter(10, "How far learning stands back where cores are shared", low=0, high=19)
     learner_core: int = parameter(-1, "CPU core of learning; -1 for any", low=-1, high=1023)
     core: int = parameter(-1, "CPU core of the control thread; -1 for any", low=-1, high=1023)
-    priority: int = parameter(0, "Real-time priority (SCHED_FIFO) of the control thread; 0 for none", low=0, high=99)
+    priority: int = parameter(
+        10,
+        "Real-time priority (SCHED_FIFO) of the control thread, where the system grants one; 0 for none",
+        low=0,
+        high=99,
+    )
 
     def __post_init__(self) -> None:
         for name in ("camera_size", "image_size"):

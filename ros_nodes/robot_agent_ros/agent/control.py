@@ -134,7 +134,7 @@ class ControlConfig:
     Attributes:
         largest_command_age: s after its observation at which a decision is no longer sent.
         core: CPU core, -1 for any.
-        priority: of SCHED_FIFO, 0 for none.
+        priority: of SCHED_FIFO, 0 for none; what the system refuses is done without.
     """
 
     largest_command_age: float = 0.1
@@ -156,12 +156,13 @@ class Control:
         config: see there.
         first_episode: its number.
         episode_seconds: an episode is cut after so long.
-        explore: act to learn.
+        say: is told, once, what the system does not grant.
 
     Attributes:
         holding: why nothing is commanded now; empty while it acts.
         sentence: the same in words.
         held: decisions that were not taken, by why.
+        priority: real-time priority that its thread got, 0 for none.
         decisions, overruns: that were sent, and those of them that took longer than a period.
         rate, plan, latency: of decisions; how long each took, and from the stamp of what it acts on to its command.
     """
@@ -179,6 +180,7 @@ class Control:
         config: ControlConfig,
         first_episode: int = 0,
         episode_seconds: float = 10.0,
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.body, self.loop, self.task = body, loop, task
         self.senses, self.clock, self.config = senses, clock, config
@@ -190,6 +192,8 @@ class Control:
         self.held: Counter[str] = Counter()
         self.decisions = self.overruns = 0
         self.rate, self.plan, self.latency = Rate(), Durations(), Durations()
+        self.priority = 0
+        self._say = say
         self.ends = threading.Event()
         self._state = loop.agent.initial_state()
         self._commanded: NDArray[np.float64] | None = None
@@ -199,8 +203,8 @@ class Control:
         try:
             self._prepare_thread()
         except OSError as error:
-            wanted = f"core is {self.config.core} and priority {self.config.priority}"
-            self._hold(Refused("thread_refused", f"{wanted}, which the system refuses ({error.strerror}): set others"))
+            wanted = f"core is {self.config.core}"
+            self._hold(Refused("thread_refused", f"{wanted}, which the system refuses ({error.strerror}): set another"))
             return
         gc.disable()
         gc.freeze()
@@ -302,4 +306,13 @@ class Control:
         if self.config.core >= 0:
             os.sched_setaffinity(0, {self.config.core})
         if self.config.priority > 0:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self.config.priority))
+            # What this thread starts, such as a learner, must not inherit it.
+            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            try:
+                os.sched_setscheduler(0, policy, os.sched_param(self.config.priority))
+                self.priority = self.config.priority
+            except PermissionError:
+                self._say(
+                    f"real-time priority {self.config.priority} is refused, so decisions may be late while the machine "
+                    f"is busy: grant rtprio {self.config.priority} in /etc/security/limits.conf, or set priority to 0"
+                )

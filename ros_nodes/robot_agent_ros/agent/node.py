@@ -104,6 +104,7 @@ class AgentNode(LifecycleNode):
             ControlConfig(self.config.largest_command_age, self.config.core, self.config.priority),
             first_episode=max(self._next_episode, mind.run.episodes if mind.run is not None else 0),
             episode_seconds=self.config.episode_seconds,
+            say=self._warn,
         )
         self._control.ends = ends
         self._thread = threading.Thread(target=self._control.run, name="control", daemon=True)
@@ -205,6 +206,9 @@ class AgentNode(LifecycleNode):
     def _complain(self, sentence: str) -> None:
         self.get_logger().error(sentence)
 
+    def _warn(self, sentence: str) -> None:
+        self.get_logger().warning(sentence)
+
     def _say(self, refusal: str) -> None:
         if refusal:
             self.get_logger().warning(refusal, throttle_duration_sec=1.0)
@@ -229,6 +233,7 @@ class AgentNode(LifecycleNode):
             **control.latency.values("observation to command"),
             "decisions": control.decisions,
             "overruns": control.overruns,
+            "real-time priority": control.priority,
             "decisions skipped": control.cadence.skipped,
             "weights version": mind.loop.agent.weights_version,
             **{f"held: {name}": count for name, count in dict(control.held).items()},

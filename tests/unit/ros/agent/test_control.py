@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -163,5 +164,31 @@ def test_a_core_that_is_not_there_is_a_hold_that_says_so(world: World):
     world.control.config = ControlConfig(core=1023)
     world.control.run()
     assert world.control.holding == "thread_refused"
-    assert "core is 1023 and priority 0, which the system refuses" in world.control.sentence
+    assert "core is 1023, which the system refuses" in world.control.sentence
     assert world.sent == []
+
+
+def test_a_real_time_priority_that_is_refused_is_said_once_and_done_without(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    said: list[str] = []
+    world.control.config, world.control._say = ControlConfig(priority=7), said.append
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    world.control._prepare_thread()
+    assert world.control.priority == 0
+    assert len(said) == 1
+    assert "real-time priority 7 is refused" in said[0]
+
+
+def test_what_the_control_thread_starts_does_not_inherit_its_priority(world: World, monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(
+        os, "sched_setscheduler", lambda who, policy, param: asked.append((who, policy, param.sched_priority))
+    )
+    world.control.config = ControlConfig(priority=7)
+    world.control._prepare_thread()
+    assert asked == [(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)]
+    assert world.control.priority == 7
