@@ -83,7 +83,7 @@ class LiveWorld:
 
     def begin(self) -> None:
         """Puts the body where an episode begins, at rest, with a goal."""
-        self.world.reset(seed=int(self._rng.integers(2**31)))
+        self.world.place(int(self._rng.integers(2**31)))
 
     def new_goal(self) -> None:
         """Draws another goal; the body stays as it is."""

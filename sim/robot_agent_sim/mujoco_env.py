@@ -207,13 +207,17 @@ class MujocoEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """
         if options:
             raise ValueError(f"options are {options}, expected none: this world has none")
+        self.place(seed)
+        observation = self._with_goals(self._late.begin(self._sense(render=True)))
+        return observation, {"clipped_actions": 0, "success": False, "state": self._state()}
+
+    def place(self, seed: int | None = None) -> None:
+        """Puts everything where an episode begins and draws nothing, so that another thread than draws may call it."""
         super().reset(seed=seed)
         mujoco.mj_resetData(self.model, self.data)
         self.steps = self._clipped = 0
         self._begin(self.np_random)
         mujoco.mj_forward(self.model, self.data)
-        observation = self._with_goals(self._late.begin(self._sense(render=True)))
-        return observation, {"clipped_actions": 0, "success": False, "state": self._state()}
 
     def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control step; entries of the action beyond [-1, 1] are clipped and counted.
