@@ -26,6 +26,7 @@ from robot_agent_calibration.arm import Free, fit_arm
 from robot_agent_calibration.chain import Chain, chain_of
 from robot_agent_calibration.geometry import angle_between, log
 from robot_agent_calibration.intrinsics import fit_lens
+from robot_agent_calibration.joints import backlashes
 from robot_agent_calibration.mounting import Mounting, closed_form
 from robot_agent_calibration.recording import Board, open_recording
 from robot_agent_calibration.synthetic import (
@@ -183,7 +184,7 @@ def camera_case(rng: np.random.Generator, model: str) -> dict[str, bool]:
 
 
 def arm_case(rng: np.random.Generator, chain: Chain, in_hand: bool, ratios: bool) -> dict[str, bool]:
-    """Which intervals of a random arm hold the truth: the camera's place and turn, offsets, ratios."""
+    """Which intervals of a random arm hold the truth: the camera's place and turn, offsets, ratios, backlash."""
     rig = random_rig(rng, chain, in_hand)
     if not ratios:
         rig = replace(rig, encoders=replace(rig.encoders, ratios=np.ones(len(chain.names))))
@@ -212,7 +213,11 @@ def arm_intervals(rng: np.random.Generator, rig: Rig, free: Free, views: int) ->
         },
         **{f"ratio {rig.chain.names[index]}": z for index, z in zip(np.flatnonzero(free.ratios), scales, strict=True)},
     }
-    return {name: bool(abs(z) < INSIDE) for name, z in named.items()}
+    held = {name: bool(abs(z) < INSIDE) for name, z in named.items()}
+    for name, estimate in zip(rig.chain.names, backlashes(fit.play), strict=True):
+        low, high = estimate.interval_95
+        held[f"backlash {name}"] = low <= 2 * rig.encoders.backlash <= high
+    return held
 
 
 # ---- tables ----

@@ -1,7 +1,7 @@
 """How fast the agent answers on ROS 2, and how steadily: real processes, real DDS, a learner beside it.
 
     python benchmarks/ros.py
-    python benchmarks/ros.py --seconds 20 --out /tmp/ros.csv
+    python benchmarks/ros.py --priority 0
 
 A camera (640x480 rgb8, 30 Hz), joints (200 Hz), the safety gate and the agent at its default size (camera and
 proprioception of `servo-arm/reach`, from nothing), all on two cores with the learner. The clock starts once plans are
@@ -51,8 +51,8 @@ class Benchmark:
     cores: int = 2
     """CPU cores that all processes share."""
 
-    learner_niceness: int = 10
-    """How far learning stands back."""
+    learner_idle: bool = True
+    """Learn only while a core has nothing else to do, as by default."""
 
     pin: bool = False
     """Keep the control thread to the first core and the learner to the second."""
@@ -191,7 +191,7 @@ def measure(benchmark: Benchmark) -> list[dict[str, object]]:
             "goal": [0.25, 0.0, 0.2],
             "settings": str(folder / "settings.yaml"),
             "run_folder": str(folder / "run"),
-            "learner_niceness": benchmark.learner_niceness,
+            "learner_idle": benchmark.learner_idle,
             "priority": benchmark.priority,
             **({"core": cores[0], "learner_core": cores[-1]} if benchmark.pin else {}),
         }
@@ -255,6 +255,8 @@ def measure(benchmark: Benchmark) -> list[dict[str, object]]:
             "goal_p99": goal,
             "samples": len(values),
             "seconds": round(seconds, 1),
+            "priority": benchmark.priority,
+            "learner": "idle" if benchmark.learner_idle else "normal",
             "cores": len(cores),
             "device": cpu_name(),
         }
@@ -267,7 +269,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     benchmark = tyro.cli(Benchmark, args=argv)
     rows = measure(benchmark)
     for row in rows:
-        write_row(benchmark.out, row, key=("case", "device"))
+        write_row(benchmark.out, row, key=("case", "priority", "learner", "cores", "device"))
         print(",".join(map(str, row.values())), flush=True)
 
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from robot_agent_ros.endpoints import message_class, publisher, service_class, subscription
 from robot_agent_ros.graph import Service, Topic
 
-from tests.ros_graph import alone
+from tests.ros_graph import TRANSITIONS, alone
 
 
 class Ears:
@@ -58,6 +60,14 @@ class Ears:
         future = client.call_async(service_class(row).Request())
         self.until(future.done)
         return future.result()
+
+    def change(self, name: str, verb: str) -> None:
+        """Takes a managed node through a transition."""
+        client = self.node.create_client(ChangeState, f"{name}/change_state")
+        assert client.wait_for_service(60.0)
+        future = client.call_async(ChangeState.Request(transition=Transition(id=TRANSITIONS[verb])))
+        self.until(future.done, 120.0)
+        assert future.result().success, verb
 
     def message(self, topic: Topic, **fields: Any) -> Any:
         """A message of the topic's type."""

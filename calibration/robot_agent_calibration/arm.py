@@ -10,7 +10,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,10 +58,17 @@ class Free:
 
 @dataclass(frozen=True)
 class Play:
-    """Standard deviations: of each joint's play (j,) in rad, and of the slack in m."""
+    """What is random in the arm's poses.
+
+    Args:
+        joints: standard deviation of each joint's play, (j,) rad.
+        slack: standard deviation of what no joint explains, m.
+        log_errors: (j,) standard errors of the logarithm of `joints`.
+    """
 
     joints: Array
     slack: float
+    log_errors: Array
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ def fit_arm(
     joints = len(chain.names)
     problem = _Problem(recorded, chain, free)
     body = Body(start, np.zeros(joints), np.ones(joints))
-    play = Play(np.full(joints, np.radians(0.3)), 1e-3)
+    play = Play(np.full(joints, np.radians(0.3)), 1e-3, np.full(joints, UNLIKE))
     for _ in range(4):
         body = problem.solved(body, seen.transforms_board_to_camera, seen.pose_covariances, play)
         play = problem.estimated_play(body, seen.transforms_board_to_camera, seen.pose_covariances, play)
@@ -193,13 +200,13 @@ class _Problem:
 
     def spread(self, body: Body, poses: Array, play: Play) -> Array:
         """Covariances (v, 6, 6) of what play and slack do to the misfits."""
-        return _spread(self.linearised(body, poses)[2], play)
+        return _spread(self.linearised(body, poses)[2], play.joints, play.slack)
 
     def solved(self, body: Body, poses: Array, of_poses: Array, play: Play) -> Body:
         """Generalised least squares on the poses, iterated."""
         for _ in range(50):
             misfits, design, by_angles = self.linearised(body, poses)
-            weights = np.linalg.inv(_spread(by_angles, play) + of_poses)
+            weights = np.linalg.inv(_spread(by_angles, play.joints, play.slack) + of_poses)
             matrix = np.einsum("vig,vij,vjh->gh", design, weights, design)
             step = -covariance(matrix) @ np.einsum("vig,vij,vj->g", design, weights, misfits)
             step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-12))
@@ -213,9 +220,10 @@ class _Problem:
     def estimated_play(self, body: Body, poses: Array, of_poses: Array, play: Play) -> Play:
         """Restricted maximum likelihood of the standard deviations."""
         misfits, design, by_angles = self.linearised(body, poses)
+        joints = len(play.joints)
 
         def loss(logarithms: Array) -> float:
-            spread = _spread(by_angles, Play(np.exp(logarithms[:-1]), float(np.exp(logarithms[-1])))) + of_poses
+            spread = _spread(by_angles, np.exp(logarithms[:-1]), float(np.exp(logarithms[-1]))) + of_poses
             weights = np.linalg.inv(spread)
             weighted = weights @ design
             matrix = np.einsum("vig,vih->gh", design, weighted)
@@ -224,11 +232,14 @@ class _Problem:
             unlike = np.sum(((logarithms[:-1] - logarithms[:-1].mean()) / UNLIKE) ** 2)
             return 0.5 * float(np.linalg.slogdet(spread)[1].sum() + np.linalg.slogdet(matrix)[1] + left + unlike)
 
-        low = [np.log(2e-4)] * len(play.joints) + [np.log(LEAST_SLACK)]
-        high = [np.log(0.2)] * len(play.joints) + [np.log(0.05)]
+        low = [np.log(2e-4)] * joints + [np.log(LEAST_SLACK)]
+        high = [np.log(0.2)] * joints + [np.log(0.05)]
         start = np.clip(np.log(np.append(play.joints, play.slack)), low, high)
         found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)))
-        return Play(np.exp(found.x[:-1]), float(np.exp(found.x[-1])))
+        curvature, directions = np.linalg.eigh(_second_derivatives(loss, found.x)[:joints, :joints])
+        # A joint without play curves nothing, and is known to a factor of e.
+        log_errors = np.sqrt(directions**2 @ (1 / np.maximum(curvature, 1.0)))
+        return Play(np.exp(found.x[:-1]), float(np.exp(found.x[-1])), log_errors)
 
     def scale(self, body: Body, poses: Array, of_poses: Array, play: Play) -> tuple[float, float]:
         """Logarithm of the board's true over its stated size, and its standard error."""
@@ -236,16 +247,25 @@ class _Problem:
         stretch = np.zeros((len(poses), 6, 1))
         stretch[:, 3:, 0] = -poses[:, :3, 3]
         design = np.concatenate([design, stretch], axis=2)
-        weights = np.linalg.inv(_spread(by_angles, play) + of_poses)
+        weights = np.linalg.inv(_spread(by_angles, play.joints, play.slack) + of_poses)
         matrix = np.einsum("vig,vij,vjh->gh", design, weights, design)
         inverted = covariance(matrix)
         step = -inverted @ np.einsum("vig,vij,vj->g", design, weights, misfits)
         return float(step[-1]), float(np.sqrt(inverted[-1, -1]))
 
 
-def _spread(by_angles: Array, play: Play) -> Array:
-    slack = play.slack**2 * np.diag([LEVER**-2] * 3 + [1.0] * 3)
-    return (by_angles * play.joints**2) @ np.swapaxes(by_angles, 1, 2) + slack
+def _spread(by_angles: Array, joints: Array, slack: float) -> Array:
+    own = slack**2 * np.diag([LEVER**-2] * 3 + [1.0] * 3)
+    return (by_angles * joints**2) @ np.swapaxes(by_angles, 1, 2) + own
+
+
+def _second_derivatives(function: Callable[[Array], float], at: Array, step: float = 0.05) -> Array:
+    """(n, n), by differences."""
+    steps = step * np.eye(len(at))
+    return np.array(
+        [[sum(a * b * function(at + a * one + b * other) for a in (1, -1) for b in (1, -1)) for other in steps]
+         for one in steps]
+    ) / (4 * step**2)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`robot-agent calibrate joints`: zeros and gear ratios of an arm's joints, by a camera and a board."""
+"""`robot-agent calibrate joints`: zeros, gear ratios and backlash of an arm's joints, by a camera and a board."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ import numpy as np
 from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page, hand_eye
-from robot_agent_calibration.arm import Free
+from robot_agent_calibration.arm import Free, Play
 from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.chain import chain_of
 from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 
+UNIFORM_ERROR = np.sqrt(0.4)
+"""Standard error of a standard deviation, of that where what varies is normal: (1.8 - 1) over (3 - 1), rooted."""
+LEAST_BACKLASH = np.radians(0.15)
+"""rad; a step of a 12-bit encoder is 0.088°."""
 LEAST_TRAVEL = np.radians(20)
 """rad that a joint must move for its gear ratio to be asked for."""
 
 
 @dataclass(frozen=True)
 class Config(hand_eye.ArmConfig):
-    """Zeros and gear ratios of an arm's joints, together with the camera's pose.
+    """Zeros, gear ratios and backlash of an arm's joints, together with the camera's pose.
 
-    angle = ratio · recorded + offset. The recording is that of hand-eye calibration. The zeros of the first and the
-    last joint are one with the poses of the board and the camera: no view tells them apart, so they are not given.
+    angle = ratio · recorded + offset, give or take the backlash. The recording is that of hand-eye calibration. The
+    zeros of the first and the last joint are one with the poses of the board and the camera: no view tells them apart,
+    so they are not given.
     """
 
     ratios: bool = True
@@ -53,21 +58,37 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
 
 
 def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
-    """What was estimated of each joint: `offset` in rad and `ratio`, as far as the views tell."""
+    """What was estimated of each joint: `offset` in rad, `ratio` and `backlash` in rad, as far as the views tell."""
     fit = result.fit
     errors = fit.errors[12:]
     count = int(fit.free.offsets.sum())
     of_offsets = _spread_out(fit.free.offsets, errors[:count])
     of_ratios = _spread_out(fit.free.ratios, errors[count:])
     estimates: dict[str, dict[str, Estimate]] = {}
-    for index, name in enumerate(result.chain.names):
+    for index, (name, backlash) in enumerate(zip(result.chain.names, backlashes(fit.play), strict=True)):
         own = {}
         if fit.free.offsets[index]:
             own["offset"] = Estimate(float(fit.body.offsets[index]), float(of_offsets[index]), "rad")
         if fit.free.ratios[index]:
             own["ratio"] = Estimate(float(fit.body.ratios[index]), float(of_ratios[index]), "1")
+        if backlash.value > LEAST_BACKLASH:
+            own["backlash"] = backlash
         estimates[name] = own
     return estimates
+
+
+def backlashes(play: Play) -> list[Estimate]:
+    """All of the free play of each joint, rad.
+
+    Backlash b leaves a joint anywhere within it: its variance is b² / 12. The encoder's steps are in it too, so what is
+    not clearly more than such a step is none.
+    """
+    found = []
+    for deviation, log_error in zip(play.joints, UNIFORM_ERROR * play.log_errors, strict=True):
+        value = float(np.sqrt(12) * deviation)
+        low, high = (float(value * np.exp(side * 1.96 * log_error)) for side in (-1, 1))
+        found.append(Estimate(value, float(value * log_error), "rad", (low, high)))
+    return found
 
 
 def _spread_out(mask: Array, values: Array) -> Array:
@@ -79,9 +100,8 @@ def _spread_out(mask: Array, values: Array) -> Array:
 def joint_section(result: ArmResult) -> dict[str, Any]:
     """The section of the result file."""
     section: dict[str, Any] = {"meaning": "angle = ratio * recorded + offset"}
-    for index, (name, own) in enumerate(joint_estimates(result).items()):
+    for name, own in joint_estimates(result).items():
         section[name] = {what: estimate.to_yaml() for what, estimate in own.items()}
-        section[name]["play_standard_deviation"] = float(result.fit.play.joints[index])
     section["undetermined"] = list(undetermined(result))
     return section
 
@@ -111,6 +131,10 @@ def joint_lines(result: ArmResult) -> list[str]:
             parts.append(f"offset {np.degrees(own['offset'].value):+.3f} ± {_half(own['offset'], 180 / np.pi):.3f}°")
         if "ratio" in own:
             parts.append(f"ratio {own['ratio'].value:.5f} ± {_half(own['ratio'], 1):.5f}")
+        if "backlash" in own:
+            parts.append(
+                f"backlash {np.degrees(own['backlash'].value):.2f} ± {_half(own['backlash'], 180 / np.pi):.2f}°"
+            )
         lines.append(f"  {name}: {', '.join(parts) or 'nothing that these views tell'}")
     return lines + [f"not determined: {name}: {why}" for name, why in undetermined(result).items()]
 

@@ -187,10 +187,10 @@ class ProcessLearnerService:
         job: what to learn.
         largest_lag: updates that learning may fall behind before `advance` waits; keeps the update-to-data ratio true.
             A body that cannot wait takes a huge number.
-        niceness: how far learning stands back where it shares a core with acting, 0 to 19.
+        idle: learn only while a core has nothing else to do (SCHED_IDLE, which Linux has and needs no privilege).
     """
 
-    def __init__(self, job: LearnerJob, largest_lag: int = 50, niceness: int = 0) -> None:
+    def __init__(self, job: LearnerJob, largest_lag: int = 50, idle: bool = False) -> None:
         self.largest_lag = largest_lag
         self.updates = 0
         self.skipped_updates = 0
@@ -202,8 +202,8 @@ class ProcessLearnerService:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(job, theirs, largest_lag), name="learner", daemon=True)
         self._process.start()
-        if niceness:
-            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
+        if idle:
+            os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
         theirs.close()
         # Else an interpreter that ends with the service open waits for a process that waits for it.
         atexit.register(self._pipe.close)

@@ -143,7 +143,7 @@ TWIST_COMMAND = Topic(
     "agent/command",
     "geometry_msgs/TwistStamped",
     "command",
-    "user",
+    "agent",
     ("gate", "recorder"),
     "the same for a rover: m/s and rad/s in base_link",
 )

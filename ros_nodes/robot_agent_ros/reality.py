@@ -14,11 +14,12 @@ from robot_agent_sim.mujoco_env import checked_action
 
 from robot_agent.errors import BodyError
 from robot_agent.types import Observation
-from robot_agent_ros.agent.body import RobotBody, body_of_world, make_world
+from robot_agent_ros.agent.body import ServoBody
 from robot_agent_ros.agent.cadence import Cadence
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import GRACE, Clock, Sight, SteadyClock
 from robot_agent_ros.agent.link import RobotLink
+from robot_agent_ros.agent.making_body import body_of_world, make_world
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task, task_of
 from robot_agent_ros.errors import NodeError, ParameterError
@@ -54,7 +55,7 @@ class Link(Protocol):
     def arrivals(self) -> list[float]: ...
     def poll(self) -> bool: ...
     def look(self) -> Sight: ...
-    def send(self, positions: NDArray[Any]) -> None: ...
+    def send(self, commanded: NDArray[Any]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -84,6 +85,8 @@ def make_reality(
             raise ParameterError(
                 f"only a camera sees what is achieved in {world}, so nobody can judge it: choose a run of a goal world"
             )
+        if not isinstance(body, ServoBody):
+            raise ParameterError(f"{world} is a body on wheels, which nobody can bring to where an episode begins")
         task = task_of(config, body, env)
     except NodeError as error:
         raise BodyError(f"ros:{robot}: {error}") from error
@@ -114,7 +117,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         self,
         robot: str,
         env: gymnasium.Env[Any, Any],
-        body: RobotBody,
+        body: ServoBody,
         task: Task,
         config: AgentConfig,
         connect: Callable[[], Link],

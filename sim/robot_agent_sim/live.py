@@ -34,7 +34,15 @@ class Encoded(Protocol):
 
 @runtime_checkable
 class Driven(Protocol):
-    """A world whose body is driven by its velocity."""
+    """A world whose body is driven by its velocity, on a left and a right wheel.
+
+    Attributes:
+        wheel_radius: m.
+        wheel_separation: m between the wheels.
+    """
+
+    wheel_radius: float
+    wheel_separation: float
 
     def wheel_speeds(self, forward: float, turn: float) -> NDArray[np.float64]:
         """The command (n,) that gives a velocity in m/s and rad/s."""

@@ -88,7 +88,7 @@ class Graph:
             "camera_size": [16, 16],
             "settings": str(settings),
             "run_folder": str(self.run),
-            "learner_niceness": 0,  # a machine that is busy with other things would start no learner in time
+            "learner_idle": False,  # a machine that is busy with other things would start no learner in time
             "reward": "topic",
             "goal_dim": 0,
             "episode_seconds": 2.0,

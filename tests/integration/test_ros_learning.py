@@ -7,26 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from robot_agent_ros.graph import AGENT, DIAGNOSTICS, GATE, JOINT_STATES, POSITIONS, SIM_BODY
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_sim.servo_arm.reach import JOINTS, ServoArmReachEnv
 
-from robot_agent.memory.replay import Replay
+from tests.lived import lived
 from tests.ros_ears import Ears, ears
 from tests.ros_graph import Processes
 
 VELOCITY, ACCELERATION, JERK = 4.0, 60.0, 3000.0
-
-
-def change(listener: Ears, transition: int) -> None:
-    """Sends the agent's node to another state."""
-    client = listener.node.create_client(ChangeState, "agent/change_state")
-    assert client.wait_for_service(60.0)
-    future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
-    listener.until(future.done, 120.0)
-    assert future.result().success
 
 
 def live(tmp_path: Path, seconds: float, settings: str) -> tuple[Ears, Path, Processes]:
@@ -56,10 +45,10 @@ def live(tmp_path: Path, seconds: float, settings: str) -> tuple[Ears, Path, Pro
         processes.start_node(GATE, {**gate, "command_timeout": 0.3})
         processes.start_node(AGENT, agent)
         listener.until(lambda: bool(listener.heard[JOINT_STATES.name]))
-        change(listener, Transition.TRANSITION_CONFIGURE)
-        change(listener, Transition.TRANSITION_ACTIVATE)
+        listener.change("agent", "configure")
+        listener.change("agent", "activate")
         listener.listen(seconds)
-        change(listener, Transition.TRANSITION_DEACTIVATE)
+        listener.change("agent", "deactivate")
         for name in ("agent", "gate", "sim_body"):
             assert processes.stop(name, timeout=60.0) == 0, processes.log(name)
     return listener, run, processes
@@ -75,18 +64,13 @@ def no_limit_was_broken(listener: Ears) -> None:
     assert np.all((felt >= low - 0.1) & (felt <= high + 0.1))  # servos hang and overshoot a little
 
 
-def reward_of_steps(run: Path) -> np.ndarray:
-    """Of every decision that was lived, in order."""
-    segments = Replay(run / "replay").segments
-    rows = np.concatenate([np.array(segments[number].rows) for number in sorted(segments)])
-    return rows["reward"][~rows["is_final"] & rows["reward_known"]]
-
-
 def test_it_lives_learns_and_keeps_within_limits_through_ros(tmp_path: Path):
     settings = "online:\n  random_decisions: 60\n  learner:\n    batch_size: 32\n"
     listener, run, _ = live(tmp_path, 15.0, settings)
     no_limit_was_broken(listener)
-    rewards = reward_of_steps(run)
+    steps = lived(run)
+    assert steps["reward_known"].mean() > 0.9
+    rewards = steps["reward"][steps["reward_known"]]
     assert len(rewards) > 50
     assert np.all((rewards >= 0) & (rewards <= 1))
     assert list((run / "checkpoints").iterdir())
@@ -98,7 +82,8 @@ def test_it_lives_learns_and_keeps_within_limits_through_ros(tmp_path: Path):
 def test_in_two_minutes_of_learning_the_return_rises(tmp_path: Path):
     listener, run, _ = live(tmp_path, 125.0, "online:\n  random_decisions: 450\n")
     no_limit_was_broken(listener)
-    rewards = reward_of_steps(run)
+    steps = lived(run)
+    rewards = steps["reward"][steps["reward_known"]]
     assert len(rewards) > 1500
     fifth = len(rewards) // 5
     assert rewards[-fifth:].mean() > 1.5 * rewards[:fifth].mean()

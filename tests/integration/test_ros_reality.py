@@ -14,7 +14,7 @@ import robot_agent_sim
 import yaml
 from numpy.typing import NDArray
 from robot_agent_ros import reality
-from robot_agent_ros.agent.body import body_of_world
+from robot_agent_ros.agent.making_body import body_of_world
 from robot_agent_ros.graph import GATE, POSITIONS, RESET, SIM_BODY, STOP, Topic
 from robot_agent_ros.reality import RobotReality, make_reality
 from robot_agent_ros.transport import PROFILE

@@ -2,121 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import gymnasium
 import numpy as np
-import robot_agent_sim
 from numpy.typing import NDArray
-from robot_agent_sim.mujoco_env import MujocoEnv
 
 from robot_agent.types import BodySpec
-from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.errors import ParameterError
 
 
 @dataclass(frozen=True)
-class RobotBody:
-    """A body of position servos.
-
-    An action moves the commanded positions; `proprio` is, for each joint: its position (rad), its velocity from two
-    readings a control frame apart (rad/s), and the commanded position (rad).
+class RobotBody(ABC):
+    """A robot's joints, each of which follows a command (n,).
 
     Attributes:
         spec: shapes and rate.
         joints: their names, in the order of action and proprio.
-        lower, upper: of commands, rad (n,).
-        largest_change: of a command in one decision, rad.
+        lower, upper: of commands (n,), rad or rad/s.
     """
 
     spec: BodySpec
     joints: tuple[str, ...]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
-    largest_change: float
 
     @property
     def frame(self) -> float:
         """s of a control frame, of which a decision lasts `spec.frames_per_step`."""
         return self.spec.control_dt / self.spec.frames_per_step
 
-    def within(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The nearest positions that may be commanded (n,)."""
-        return np.clip(positions, self.lower, self.upper)
+    def within(self, command: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest that may be commanded (n,)."""
+        return np.clip(command, self.lower, self.upper)
+
+    @abstractmethod
+    def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is commanded (n,) of a body that nobody commands; its joints are at `position`, rad (n,)."""
+
+    @abstractmethod
+    def commanded(self, before: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What is commanded (n,) by an action (n,) in [-1, 1] after `before` (n,) was."""
+
+    @abstractmethod
+    def action(self, before: NDArray[np.float64], commanded: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The inverse: the action (n,) by which `commanded` came after `before`; beyond [-1, 1] none an agent has."""
+
+    @abstractmethod
+    def proprio(
+        self, position: NDArray[np.float64], velocity: NDArray[np.float64], commanded: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """What the agent feels, float32 (proprio_dim,); empty for a body that feels nothing.
+
+        Args:
+            position, velocity: of the joints, rad and rad/s (n,), the latter from two readings a control frame apart.
+            commanded: last (n,).
+        """
+
+
+@dataclass(frozen=True)
+class ServoBody(RobotBody):
+    """A body of position servos: an action moves the commanded positions, rad.
+
+    `proprio` is, for each joint: its position (rad), its velocity (rad/s), and the commanded position (rad).
+
+    Attributes:
+        largest_change: of a command in one decision, rad.
+    """
+
+    largest_change: float
+
+    def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.within(position)
 
     def commanded(self, before: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Commanded positions (n,) in rad after an action (n,) in [-1, 1]."""
         return self.within(before + self.largest_change * action)
+
+    def action(self, before: NDArray[np.float64], commanded: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (commanded - before) / self.largest_change
 
     def proprio(
         self, position: NDArray[np.float64], velocity: NDArray[np.float64], commanded: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """What the agent feels, float32 (3 n,); empty for a body that feels nothing."""
-        if not self.spec.proprio_dim:
-            return np.zeros(0, np.float32)
-        return np.concatenate((position, velocity, commanded), dtype=np.float32)
+        felt = (position, velocity, commanded) if self.spec.proprio_dim else ()
+        return np.concatenate((*felt, ()), dtype=np.float32)
 
 
-def make_world(
-    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None = None
-) -> gymnasium.Env[Any, Any]:
-    """A copy of the world, for its shapes, its kinematics and its reward.
+class Velocity(NamedTuple):
+    """Of a body in its own frame: `forward` in m/s, `turn` to the left in rad/s."""
 
-    Raises:
-        ParameterError: there is no such world.
+    forward: float
+    turn: float
+
+
+@dataclass(frozen=True)
+class WheeledBody(RobotBody):
+    """A left and a right wheel on one axis (a differential drive): an action is their speed, of the fastest, rad/s.
+
+    `proprio` is, for the left and the right wheel: its speed, then its commanded speed (rad/s).
+
+    Attributes:
+        wheel_radius: m.
+        wheel_separation: m between the wheels.
     """
-    try:
-        return robot_agent_sim.make(world, streams=streams, camera_size=camera_size, action_repeat=action_repeat)
-    except ValueError as error:
-        raise ParameterError(f"world: {error}") from error
 
+    wheel_radius: float
+    wheel_separation: float
 
-def body_of_world(name: str, env: gymnasium.Env[Any, Any]) -> RobotBody:
-    """The body of a world that is moved by position servos.
+    def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.zeros(2)
 
-    Raises:
-        ParameterError: it is of another kind.
-    """
-    world: Any = env.unwrapped
-    if not isinstance(world, MujocoEnv) or not hasattr(world, "largest_change"):
-        raise ParameterError(
-            f"world is {name!r}, expected one of position servos that is made here, such as servo-arm/reach: "
-            "give the robot's joints instead"
-        )
-    spec = BodySpec.from_env(env)
-    if len(spec.cameras) > 1:
-        raise ParameterError(f"world {name!r} shows {len(spec.cameras)} cameras, expected one at most")
-    joints = world.model.actuator_trnid[:, 0]
-    lower, upper = world.model.actuator_ctrlrange.T.copy()
-    return RobotBody(
-        spec=spec,
-        joints=tuple(world.model.joint(joint).name.rpartition("/")[2] for joint in joints),
-        lower=lower,
-        upper=upper,
-        largest_change=float(world.largest_change) * spec.frames_per_step,
-    )
+    def commanded(self, before: NDArray[np.float64], action: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.upper * action
 
+    def action(self, before: NDArray[np.float64], commanded: NDArray[np.float64]) -> NDArray[np.float64]:
+        return commanded / self.upper
 
-def body_of_parameters(config: AgentConfig) -> RobotBody:
-    """The body that the parameters describe, where there is no world of it.
+    def proprio(
+        self, position: NDArray[np.float64], velocity: NDArray[np.float64], commanded: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        felt = (velocity, commanded) if self.spec.proprio_dim else ()
+        return np.concatenate((*felt, ()), dtype=np.float32)
 
-    Raises:
-        ParameterError: they do not.
-    """
-    if not config.joints:
-        raise ParameterError("neither world nor joints say what the robot is: give one of them")
-    if config.control_rate < 1:
-        raise ParameterError(
-            f"control_rate is {config.control_rate:g} Hz, expected at least 1 Hz where no world says it"
-        )
-    height, width = config.camera_size
-    spec = BodySpec(
-        cameras=(("main", (height, width)),) if "camera" in config.streams else (),
-        proprio_dim=3 * len(config.joints) if "proprio" in config.streams else 0,
-        action_dim=len(config.joints),
-        goal_dim=config.goal_dim,
-        control_dt=1 / config.control_rate,
-    )
-    return RobotBody(spec, config.joints, np.array(config.lower), np.array(config.upper), config.largest_change)
+    def velocity(self, speeds: NDArray[np.float64]) -> Velocity:
+        """Of the body, whose wheels turn at `speeds`, rad/s (2,), and do not slip."""
+        left, right = self.wheel_radius * speeds
+        return Velocity((left + right) / 2, (right - left) / self.wheel_separation)
+
+    def speeds(self, velocity: Velocity) -> NDArray[np.float64]:
+        """The inverse."""
+        apart = velocity.turn * self.wheel_separation / 2
+        return np.array([velocity.forward - apart, velocity.forward + apart]) / self.wheel_radius

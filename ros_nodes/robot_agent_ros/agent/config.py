@@ -37,11 +37,15 @@ class AgentConfig:
         0.0, "Decisions a second; 0 for the world's own", unit="Hz", low=0, high=200, read_only=True
     )
     joints: tuple[str, ...] = parameter((), "Names of the joints it moves, where no world says so")
-    lower: tuple[float, ...] = parameter((), "Lowest command of each joint", unit="rad")
-    upper: tuple[float, ...] = parameter((), "Highest command of each joint", unit="rad")
+    lower: tuple[float, ...] = parameter((), "Lowest command of each joint; of wheels in rad/s", unit="rad")
+    upper: tuple[float, ...] = parameter((), "Highest command of each joint; of wheels in rad/s", unit="rad")
     largest_change: float = parameter(
-        0.05, "How far a full action moves the command in one decision", unit="rad", low=1e-4, high=1
+        0.05, "How far a full action moves the command of a servo in one decision", unit="rad", low=1e-4, high=1
     )
+    wheel_radius: float = parameter(
+        0.0, "Of the two wheels, joints [left, right], of a body that is driven by a twist", unit="m", low=0, high=2
+    )
+    wheel_separation: float = parameter(0.0, "Between the two wheels; 0 for a body without", unit="m", low=0, high=5)
     camera_size: tuple[int, ...] = parameter(
         (64, 64), "Height and width in which it sees; a checkpoint brings its own", unit="pixels", low=8, high=512
     )
@@ -84,7 +88,7 @@ class AgentConfig:
     # ---- learning beside acting ----
 
     checkpoint_minutes: float = parameter(5.0, "Between two checkpoints", unit="min", low=0.01, high=1440)
-    learner_niceness: int = parameter(10, "How far learning stands back where cores are shared", low=0, high=19)
+    learner_idle: bool = parameter(True, "Learn only while a core has nothing else to do (SCHED_IDLE)")
     learner_core: int = parameter(-1, "CPU core of learning; -1 for any", low=-1, high=1023)
     core: int = parameter(-1, "CPU core of the control thread; -1 for any", low=-1, high=1023)
     priority: int = parameter(
@@ -93,6 +97,11 @@ class AgentConfig:
         low=0,
         high=99,
     )
+
+    @property
+    def has_wheels(self) -> bool:
+        """Whether the joints are wheels that a twist drives, and not servos."""
+        return self.wheel_separation > 0
 
     def __post_init__(self) -> None:
         for name in ("camera_size", "image_size"):
@@ -107,6 +116,12 @@ class AgentConfig:
         for joint, low, high in zip(self.joints, self.lower, self.upper, strict=True):
             if not low < high:
                 raise ParameterError(f"joint {joint!r} goes from {low:g} to {high:g} rad, expected lower below upper")
+        if (self.wheel_radius > 0) != self.has_wheels:
+            raise ParameterError("of wheel_radius and wheel_separation one is 0: give both, or neither for servos")
+        if self.has_wheels and len(self.joints) != 2:
+            raise ParameterError(f"joints names {len(self.joints)}, expected the left and the right wheel")
+        if self.has_wheels and any(low != -high for low, high in zip(self.lower, self.upper, strict=True)):
+            raise ParameterError("lower is not upper backwards, expected wheels that turn as fast in both directions")
         if not self.streams or len(set(self.streams)) < len(self.streams):
             raise ParameterError("streams names none or one twice, expected proprio, camera, or each of them once")
         if self.reward not in ("", "world", "topic") and ":" not in self.reward:

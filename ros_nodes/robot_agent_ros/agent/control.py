@@ -40,7 +40,7 @@ class Sight(NamedTuple):
     Attributes:
         stamp: of the oldest part, s of ROS's clock.
         joint_stamp: of the joints, s of ROS's clock.
-        position, velocity: of the joints then, rad (n,) and rad/s (n,).
+        position, velocity: of the joints then, rad and rad/s (n,).
         frames: the cameras' part of an observation.
     """
 
@@ -150,7 +150,7 @@ class Control:
         loop: decides; its weights are swapped after a command has gone, when there is time.
         task: goal and reward.
         senses, clock: see there.
-        send: commands positions, rad (n,).
+        send: commands the body's joints (n,).
         permitted: raises `Refused` as long as nobody would obey.
         keep: is given each transition and each episode.
         config: see there.
@@ -241,7 +241,7 @@ class Control:
         if goal is None:
             raise Refused("no_goal", f"no goal has come, expected {self.task.goal_dim} numbers on agent/goal")
         if self._commanded is None:
-            self._commanded = self.body.within(sight.position)
+            self._commanded = self.body.still(sight.position)
         felt = self.body.proprio(sight.position, sight.velocity, self._commanded)
         observation = self.task.seen(felt, sight.frames, goal)
         outcome, begins = self.episodes.observed(observation, sight.stamp)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from rclpy.publisher import Publisher
+from trajectory_msgs.msg import JointTrajectoryPoint
 
+from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.commands import fill_command, topic_of
 from robot_agent_ros.agent.pairing import Refused
-from robot_agent_ros.endpoints import publisher, subscription
-from robot_agent_ros.graph import COMMAND, GATE_STATUS
+from robot_agent_ros.endpoints import message_class, publisher, subscription
+from robot_agent_ros.graph import GATE_STATUS, TWIST_COMMAND
 from robot_agent_ros.polling import waiting
 
 GATE_SILENCE = 0.35
 """s without a word of the gate after which it is gone; it speaks 10 times a second."""
+BASE_FRAME = "base_link"
+"""In which the velocity of a body is (REP 105)."""
 GATE_OBEYS = ("following", "holding")
 """States of the gate in which a command that is fresh is obeyed."""
 
@@ -31,27 +35,38 @@ class Gateway:
         group: of the subscription; with `Polled`, `poll` is what serves it.
 
     Attributes:
-        joints: names of the joints that are commanded.
         status: what the gate does, by name; empty before its first word.
         last_refusal: of a command, by name; empty for none.
     """
 
     def __init__(self, node: Node, group: CallbackGroup | None = None) -> None:
-        self.joints: Sequence[str] = ()
         self.status = self.last_refusal = ""
         self._heard = float("-inf")
         self._node = node
-        self._command = JointTrajectory(points=[JointTrajectoryPoint()])
-        self._publisher = publisher(node, COMMAND)
+        self._body: RobotBody | None = None
+        self._command: Any = None
+        self._publisher: Publisher[Any] | None = None
         self._statuses = subscription(node, GATE_STATUS, self._on_status, group)
 
-    def send(self, positions: NDArray[Any]) -> None:
-        """Commands positions, rad (n,), as decided now."""
-        command = self._command
-        command.header.stamp = self._node.get_clock().now().to_msg()
-        command.joint_names = list(self.joints)
-        command.points[0].positions = positions.tolist()
-        self._publisher.publish(command)
+    def lead(self, body: RobotBody) -> None:
+        """Commands are this body's from now on."""
+        if self._publisher is not None:
+            self._node.destroy_publisher(self._publisher)
+        row = topic_of(body)
+        self._body, self._command = body, message_class(row)()
+        if row is TWIST_COMMAND:
+            self._command.header.frame_id = BASE_FRAME
+        else:
+            self._command.points = [JointTrajectoryPoint()]
+        self._publisher = publisher(self._node, row)
+
+    def send(self, commanded: NDArray[Any]) -> None:
+        """Commands the joints of the body it leads (n,), as decided now."""
+        assert self._body is not None
+        assert self._publisher is not None
+        self._command.header.stamp = self._node.get_clock().now().to_msg()
+        fill_command(self._command, self._body, commanded)
+        self._publisher.publish(self._command)
 
     def poll(self) -> None:
         """Hears what has come."""

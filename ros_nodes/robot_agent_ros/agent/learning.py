@@ -26,7 +26,7 @@ class SupervisedLearner:
 
     Args:
         job: what to learn.
-        niceness: how far learning stands back where cores are shared.
+        idle: learn only while a core has nothing else to do.
         core: CPU core of the learner's process, -1 for any.
         start: of a service, for tests.
 
@@ -39,11 +39,11 @@ class SupervisedLearner:
     def __init__(
         self,
         job: LearnerJob,
-        niceness: int = 10,
+        idle: bool = True,
         core: int = -1,
         start: Callable[..., ProcessLearnerService] = ProcessLearnerService,
     ) -> None:
-        self._job, self._niceness, self._core, self._start_service = job, niceness, core, start
+        self._job, self._idle, self._core, self._start_service = job, idle, core, start
         self._service: ProcessLearnerService | None = self._start(job)
         self._started = time.monotonic()
         self.weights = self._service.weights
@@ -117,7 +117,7 @@ class SupervisedLearner:
 
     def _start(self, job: LearnerJob) -> ProcessLearnerService:
         # However far it falls behind it publishes what it learns: nobody waits for more.
-        service = self._start_service(job, largest_lag=sys.maxsize, niceness=self._niceness)
+        service = self._start_service(job, largest_lag=sys.maxsize, idle=self._idle)
         if self._core >= 0:
             try:
                 os.sched_setaffinity(service.pid, {self._core})

@@ -36,7 +36,7 @@ class RobotLink:
         self._node = rclpy.create_node(name, context=self._context, enable_rosout=False)
         self._senses = RosSenses(self._node, body, lambda: config)
         self._gateway = Gateway(self._node, Polled())
-        self._gateway.joints = body.joints
+        self._gateway.lead(body)
         self.now = self._senses.now
 
     @property
@@ -69,9 +69,9 @@ class RobotLink:
             self._gateway.check()
         return sight
 
-    def send(self, positions: NDArray[Any]) -> None:
-        """Commands positions, rad (n,), as decided now."""
-        self._gateway.send(positions)
+    def send(self, commanded: NDArray[Any]) -> None:
+        """Commands the joints (n,), as decided now."""
+        self._gateway.send(commanded)
 
     def close(self) -> None:
         """Leaves the graph; the gate, which gets no more commands, holds."""

@@ -17,9 +17,10 @@ from robot_agent.run.folder import RunFolder, read_yaml
 from robot_agent.run.learning_run import LearningRun
 from robot_agent.run.load import load_agent, load_config
 from robot_agent.types import CAMERA_PREFIX, BodySpec
-from robot_agent_ros.agent.body import RobotBody, body_of_parameters, body_of_world, make_world
+from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.learning import SupervisedLearner
+from robot_agent_ros.agent.making_body import body_of_parameters, body_of_world, make_world
 from robot_agent_ros.agent.task import Task, hindsight_of, task_of
 from robot_agent_ros.errors import ParameterError
 
@@ -100,7 +101,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
     started: list[SupervisedLearner] = []
 
     def start(job: LearnerJob) -> SupervisedLearner:
-        started.append(SupervisedLearner(job, config.learner_niceness, config.learner_core))
+        started.append(SupervisedLearner(job, config.learner_idle, config.learner_core))
         return started[0]
 
     folder = path or _new_folder(config)

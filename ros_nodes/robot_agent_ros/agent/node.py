@@ -77,7 +77,7 @@ class AgentNode(LifecycleNode):
         self._mind = mind
         self._keeper = Keeper(mind.run, self._complain) if mind.run is not None else None
         self._senses = RosSenses(self, mind.body, lambda: self.config, self._is_simulated())
-        self._gateway.joints = mind.body.joints
+        self._gateway.lead(mind.body)
         self._why = "inactive"
         kept = "nothing is kept" if mind.run is None else f"run folder {mind.run.folder.path}"
         self.get_logger().info(

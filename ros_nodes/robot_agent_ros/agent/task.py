@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from robot_agent.run.learning_run import MakeRewardFunction
 from robot_agent.run.life import RewardFunctionOf
 from robot_agent.types import Observation
-from robot_agent_ros.agent.body import RobotBody, make_world
+from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.making_body import make_world
 from robot_agent_ros.errors import ParameterError
 
 Reward = Callable[[Observation], float]

@@ -11,8 +11,9 @@ from robot_agent.run.config import RunConfig, default_config, to_tree
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import load_config
 from robot_agent.types import Source
-from robot_agent_ros.agent.body import RobotBody, body_of_parameters, body_of_world, make_world
+from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.agent.making_body import body_of_parameters, body_of_world, make_world
 from robot_agent_ros.agent.mind import NO_WORLD
 from robot_agent_ros.agent.task import task_of
 from robot_agent_ros.bags.living import Living, Report, topic_names

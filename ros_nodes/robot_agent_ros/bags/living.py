@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from robot_agent.agent import Decision
 from robot_agent.types import CAMERA_PREFIX, Source, Transition
 from robot_agent_ros.agent.body import RobotBody
+from robot_agent_ros.agent.commands import read_commanded
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.frames import FrameReader
@@ -21,7 +22,7 @@ from robot_agent_ros.agent.task import Task
 from robot_agent_ros.bags.reading import Recorded
 from robot_agent_ros.graph import CLOCK, COMMAND, COMPRESSED_IMAGE, GOAL, IMAGE, JOINT_STATES, REWARD
 from robot_agent_ros.messages.error import MessageError
-from robot_agent_ros.messages.joints import read_command, read_joints
+from robot_agent_ros.messages.joints import read_joints
 from robot_agent_ros.messages.stamps import to_seconds
 
 GAP = 1.8
@@ -58,7 +59,7 @@ class Living:
     """Makes transitions of recorded messages.
 
     Each command is a decision about the newest picture and joint state that were there when it was given. Its action is
-    what moves the commanded positions from the command before, or from where the joints are after a pause.
+    what leads to it from the command before, or from a body that stands still after a pause.
 
     Args:
         body: what actions mean.
@@ -147,14 +148,14 @@ class Living:
             raise Refused("no_goal")
         wanted = self._wanted(one.message)
         if self._commanded is None:
-            self._commanded = self.body.within(joints.what)
+            self._commanded = self.body.still(joints.what)
         felt = self.body.proprio(joints.what, self._readings.velocity(joints), self._commanded)
         observation = self.task.seen(felt, frames, self.task.goal)
         outcome, _ = self._episodes.observed(observation, stamp)
         if outcome.transition is not None:
             self.report.rewards += outcome.transition.reward is not None
             yield outcome.transition
-        action = (wanted - self._commanded) / self.body.largest_change
+        action = self.body.action(self._commanded, wanted)
         self.report.clipped += bool(np.any(np.abs(action) > 1 + SLIP))
         decision = Decision((self._source,), 0.0, np.full(1, np.nan, np.float32), np.zeros(1, np.bool_))
         within = np.clip(action, -1, 1).astype(np.float32)
@@ -163,7 +164,7 @@ class Living:
 
     def _wanted(self, message: Any) -> NDArray[np.float64]:
         try:
-            return self.body.within(read_command(message, self.body.joints))
+            return read_commanded(message, self.body)
         except MessageError as error:
             raise Refused("command_unreadable", str(error)) from error
 

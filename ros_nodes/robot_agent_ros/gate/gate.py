@@ -137,6 +137,7 @@ class Gate:
         self._owner_heard = 0.0
         self._measured: list[_Measured | None] = [None] * len(config.joints)
         self._lags_since: float | None = None
+        self._unseen = False
         self._last: Now | None = None
         self._last_step: float | None = None
         self._clock_settles = -math.inf
@@ -224,13 +225,15 @@ class Gate:
     # ---- what goes out ----
 
     def step(self, now: Now) -> tuple[State, ...] | None:
-        """What the robot gets now, for each joint; None for nothing as long as the gate waits to start.
+        """What the robot gets now, for each joint; None for nothing: the gate waits to start, or the robot is unseen.
 
         Between two calls the output moves by the time that passed, at most by two periods of `rate`: after a pause it
         goes on from where it was.
         """
         self._watch_clocks(now)
         last, self._last_step = self._last_step, now.steady
+        if self._started and self._is_unseen(now):
+            return None
         if not self._started and not self._start(now):
             return None
         seconds = 0.0 if last is None else min(max(now.steady - last, 0.0), 2 / self.config.rate)
@@ -360,6 +363,27 @@ class Gate:
             shaper.start(one.position)
         self._started = True
         return True
+
+    def _is_unseen(self, now: Now) -> bool:
+        """Whether the output rests and the robot is not measured.
+
+        Its driver may be about to start again, with the robot at another place: nothing must pull it away from there.
+        When it is measured again, a robot that is where it was goes on, and one that is elsewhere begins there.
+        """
+        if not self.config.measures:
+            return False
+        measured = self._fresh(now)
+        if measured is None:
+            self._unseen |= self.rests
+            if self._unseen:
+                self.status, self._target, self._return = self._blocked(now) or Status.JOINTS_LOST, None, None
+        elif self._unseen:
+            self._unseen = False
+            apart = [
+                abs(shaper.state.position - one.position) for shaper, one in zip(self.shapers, measured, strict=True)
+            ]
+            self._started = max(apart) <= self.config.tracking_error
+        return self._unseen
 
     def _watch_lag(self, now: Now) -> None:
         """Latches when the robot does not go where the output goes."""

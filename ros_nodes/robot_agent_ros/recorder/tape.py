@@ -26,6 +26,7 @@ class Status(Enum):
     RECORDING = "recording"
     DISK_FULL = "disk_full"
     DISK_FAILED = "disk_failed"
+    FAILED = "failed"
 
 
 class Message(NamedTuple):
@@ -106,7 +107,7 @@ class Tape:
                     if self._bag:
                         self._bag.close()
                     return
-            except OSError as error:
+            except Exception as error:  # a thread that ended would go unnoticed; what it is stands in diagnostics
                 self._stop(error)
                 if ends:
                     return
@@ -116,7 +117,7 @@ class Tape:
         for index, message in enumerate(messages):
             try:
                 bag.write(*message)
-            except OSError:
+            except Exception:
                 self.dropped += len(messages) - index
                 raise
             self.written += 1
@@ -142,17 +143,20 @@ class Tape:
         if free < self.config.free_megabytes * 1e6:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB left, expected {self.config.free_megabytes:g}")
 
-    def _stop(self, error: OSError) -> None:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    def _stop(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            status, why = Status.DISK_FULL if full else Status.DISK_FAILED, error.strerror or str(error)
+        else:
+            status, why = Status.FAILED, f"{type(error).__name__}: {error}"
         with self._wake:
-            self.status = Status.DISK_FULL if full else Status.DISK_FAILED
-            self.detail = f"{self.folder}: {error.strerror or error}"
+            self.status, self.detail = status, f"{self.folder}: {why}"
             self.dropped += len(self._queue)
             self._queue.clear()
             self._queued = 0
         bag, self._bag = self._bag, None
         if bag and not bag.closed:
-            with suppress(OSError):  # what was flushed is there
+            with suppress(Exception):  # what was flushed is there
                 bag.close()
 
     def _try_again(self, ends: bool) -> None:

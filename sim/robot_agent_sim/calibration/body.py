@@ -29,7 +29,7 @@ RATIOS: Mapping[str, str] = {"friction": "rad", "damping": "s", "armature": "s²
 SCALES = ("assumed", "effort", "stiffness", "masses", "payload")
 """What fixed the scale of forces. `assumed`: nothing did, and one unknown factor is common to all stiffnesses,
 frictions, dampings, armatures and masses."""
-ENCODERS: Mapping[str, str] = {"offset": "encoder_offset", "ratio": "encoder_ratio"}
+ENCODERS: Mapping[str, str] = {"offset": "encoder_offset", "ratio": "encoder_ratio", "backlash": "backlash"}
 """What the section `joints` says of a joint, and what it is called here."""
 _POSITIVE = ("stiffness", "damping", "armature", "stall_torque", "encoder_ratio")
 _SIGNED = ("encoder_offset",)

@@ -97,7 +97,7 @@ class Rover:
         """Puts it at rest: `position` (x, y) in m, `heading` in rad from x towards y."""
         at = self._free
         data.qpos[at : at + 7] = (*position, 0, np.cos(heading / 2), 0, 0, np.sin(heading / 2))
-        self._reading = self._before = self._read(data)
+        self._reading = self._before = self.reading(data.qpos)
 
     def drive(self, data: mujoco.MjData, action: NDArray[np.floating]) -> None:
         """Commands the left and the right wheel, each in [-1, 1] of `fastest` rad/s, for one control step."""
@@ -106,7 +106,7 @@ class Rover:
 
     def proprio(self, data: mujoco.MjData, dt: float) -> NDArray[np.float32]:
         """Speeds of the wheels by the encoders since the last time, `dt` s ago, and as commanded, rad/s: (4,)."""
-        self._reading = self._read(data)
+        self._reading = self.reading(data.qpos)
         speeds = (self._reading - self._before) / dt
         return np.concatenate((speeds, data.ctrl[self._motors]), dtype=np.float32)
 
@@ -128,8 +128,9 @@ class Rover:
         turn = np.clip(1.2 * error, -0.8, 0.8)
         return np.clip(np.array([forward - turn, forward + turn]), -1, 1)
 
-    def _read(self, data: mujoco.MjData) -> NDArray[np.float64]:
-        return np.rint(data.qpos[self._wheels] / _ENCODER_STEP) * _ENCODER_STEP
+    def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the encoders of the left and the right wheel read, rad."""
+        return np.rint(qpos[self._wheels] / _ENCODER_STEP) * _ENCODER_STEP
 
 
 def apart(rng: np.random.Generator, count: int, half_size: float, distance: float) -> NDArray[np.float64]:

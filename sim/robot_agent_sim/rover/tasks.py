@@ -49,6 +49,7 @@ class RoverGoalEnv(MujocoEnv):
     scale = 0.6
     """m at which the reward has fallen to a quarter."""
     collision_cost = 0.5
+    wheel_radius, wheel_separation = WHEEL_RADIUS, TRACK
 
     def __init__(
         self,
@@ -109,6 +110,10 @@ class RoverGoalEnv(MujocoEnv):
     def wheel_speeds(self, forward: float, turn: float) -> NDArray[np.float64]:
         """See `rover.wheel_speeds`."""
         return wheel_speeds(forward, turn)
+
+    def reading(self, qpos: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the encoders of the left and the right wheel read, rad."""
+        return self.rover.reading(qpos)
 
     def _act(self, action: NDArray[np.float32]) -> None:
         self.rover.drive(self.data, action)

@@ -13,6 +13,7 @@ from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import angle_between, log
 from robot_agent_calibration.hand_eye import check_motion, place_errors
 from robot_agent_calibration.intrinsics import fit_lens
+from robot_agent_calibration.joints import backlashes
 from robot_agent_calibration.mounting import Mounting, closed_form
 from robot_agent_calibration.recording import Board
 from robot_agent_calibration.robust import fit_robustly
@@ -141,6 +142,8 @@ def test_an_arm_is_found_as_exactly_as_it_says(in_hand: bool, ratios: bool, chai
         assert (np.abs(fit.body.ratios - rig.encoders.ratios) < FAR * fit.errors[15:]).all()
     # Backlash of ± 0.5° is uniform: 0.29° of standard deviation.
     assert np.degrees(fit.play.joints.mean()) == pytest.approx(0.29, abs=0.06)
+    for backlash in backlashes(fit.play):
+        assert abs(np.log(backlash.value / np.radians(1.0))) < FAR * backlash.standard_error / backlash.value
     assert fit.play.slack < 2e-4
     best = min(angle_between(form.transform_camera_to_mount, truth) for form in forms.values())
     assert angle_between(found, truth) < best

@@ -283,6 +283,7 @@ def test_a_show_is_in_real_time_and_ctrl_c_ends_it_as_a_success(
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(watch, "Screen", Announced)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     browser = threading.Thread(target=browse)
     browser.start()
     status = main(["watch", "--world", "a/point", "--port", "0", "--seconds", "30"])

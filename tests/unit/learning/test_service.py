@@ -152,6 +152,13 @@ if __name__ == "__main__":
 """
 
 
+def test_a_learner_that_stands_back_gets_only_what_a_core_has_left(tmp_path: Path):
+    for idle, policy in ((True, os.SCHED_IDLE), (False, os.sched_getscheduler(0))):
+        service = ProcessLearnerService(job(tmp_path), idle=idle)
+        assert os.sched_getscheduler(service.pid) == policy
+        service.close()
+
+
 def test_a_signal_to_the_group_leaves_the_checkpoint_to_the_parent_whose_end_ends_the_learner(tmp_path: Path):
     script = tmp_path / "outlives.py"
     script.write_text(OUTLIVES_SIGTERM)

@@ -13,9 +13,9 @@ import pytest
 import robot_agent_sim
 from numpy.typing import NDArray
 from robot_agent_ros import reality
-from robot_agent_ros.agent.body import body_of_world
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import Sight
+from robot_agent_ros.agent.making_body import body_of_world
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import task_of
 from robot_agent_ros.reality import RobotReality, make_reality
@@ -218,7 +218,7 @@ def test_a_robot_that_cannot_begin_says_why():
 @pytest.mark.parametrize(
     ("robot", "world", "sentence"),
     [
-        ("nobody", WORLD, r"ros:nobody: there is no robot 'nobody', expected ros2_control, sim or the path"),
+        ("nobody", WORLD, r"ros:nobody: there is no robot 'nobody', expected ros2_control, rover, sim or the path"),
         ("sim", "so101/reach", "ros:sim: it is a body of servo-arm/reach, and the run is of so101/reach"),
         ("free.yaml", "so101/reach-by-sight", "only a camera sees what is achieved in so101/reach-by-sight"),
         ("free.yaml", "so101/push-cube", "cannot be told from its joints alone"),

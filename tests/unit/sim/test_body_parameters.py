@@ -154,13 +154,14 @@ def test_what_joints_found_of_the_encoders_is_what_the_arm_feels(tmp_path: Path)
     own = {
         "offset": Estimate(offset, 1e-3, "rad").to_yaml(),
         "ratio": Estimate(ratio, 1e-4, "1").to_yaml(),
-        "play_standard_deviation": 0.002,
+        "backlash": Estimate(0.017, 1e-3, "rad").to_yaml(),
     }
     joints = {"meaning": "angle = ratio * recorded + offset", "elbow_flex": own, "undetermined": ["wrist_roll.offset"]}
     for sections in ({"joints": joints}, {"joints": joints, "dynamics": BODY.to_yaml()}):
         merge_sections(tmp_path / "c.yaml", sections)
         body = read_body(tmp_path / "c.yaml")
         env = ReachEnv(body=body, streams=("proprio",))
+        assert env.model.joint("elbow_flex_backlash").range == pytest.approx([-0.0085, 0.0085])
         elbow = JOINTS.index("elbow_flex")
         before = env.reset(seed=0)[0]["proprio"]
         after = env.step(np.full(6, 0.5))[0]["proprio"]

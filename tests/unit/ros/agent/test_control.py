@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from robot_agent_ros.agent.body import body_of_parameters
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import Control, ControlConfig, Sight
+from robot_agent_ros.agent.making_body import body_of_parameters
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
 

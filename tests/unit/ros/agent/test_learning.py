@@ -20,8 +20,8 @@ class Service:
 
     made: list[Service] = []  # noqa: RUF012
 
-    def __init__(self, job, largest_lag: int, niceness: int) -> None:
-        self.job, self.largest_lag, self.niceness = job, largest_lag, niceness
+    def __init__(self, job, largest_lag: int, idle: bool) -> None:
+        self.job, self.largest_lag, self.idle = job, largest_lag, idle
         self.weights, self.updates, self.skipped_updates, self.pid = object(), 0, 0, 1
         self.broken = self.closed = False
         Service.made.append(self)
@@ -45,11 +45,11 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> SupervisedLearner:
     monkeypatch.setattr(learning, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(learning, "replace", lambda job, **changes: SimpleNamespace(**{**vars(job), **changes}))
     Service.made = []
-    return SupervisedLearner(SimpleNamespace(resume=False), niceness=7, start=Service)
+    return SupervisedLearner(SimpleNamespace(resume=False), idle=True, start=Service)
 
 
 def test_it_publishes_however_far_it_falls_behind(learner: SupervisedLearner):
-    assert (Service.made[0].largest_lag, Service.made[0].niceness) == (sys.maxsize, 7)
+    assert (Service.made[0].largest_lag, Service.made[0].idle) == (sys.maxsize, True)
     learner.advance(5)
     assert learner.updates == 5
     assert learner.checkpoint(6, {}) == Path("checkpoint")

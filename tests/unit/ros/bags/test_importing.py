@@ -13,7 +13,8 @@ import pytest
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags.importing import has_rewards, import_bag
 from robot_agent_ros.bags.reading import BagError, read_messages
-from robot_agent_ros.graph import GOAL
+from robot_agent_ros.graph import GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
+from robot_agent_ros.messages.images import fill_image
 from robot_agent_ros.recorder.bag import Bag
 
 from robot_agent.cli.main import main
@@ -54,6 +55,31 @@ def test_every_decision_comes_back_with_what_it_was_about_and_what_came_of_it(tm
     assert START < rows["stamp"][0] < START + 0.1
     assert np.all(np.diff(rows["stamp"]) > 0.02)
     assert not rows["terminated"].any()
+
+
+def test_a_rovers_twists_come_back_as_the_speeds_of_its_wheels(tmp_path: Path):
+    actions = np.random.default_rng(0).uniform(-1, 1, (12, 2))
+    bag = Bag(tmp_path / "bag")
+    for index, (left, right) in enumerate(0.04 * 15 * actions):  # m/s of each wheel
+        now = START + 0.1 * index
+        joints = blank(JOINT_STATES, now)
+        joints.name, joints.position = ["right_wheel", "left_wheel"], [0.2 * index, 0.1 * index]
+        put(bag, JOINT_STATES, joints, now + 0.001)
+        image = blank(IMAGE, now)
+        fill_image(image, np.full((12, 16, 3), index, np.uint8))
+        put(bag, IMAGE, image, now + 0.002)
+        twist = blank(TWIST_COMMAND, now + 0.005)
+        twist.twist.linear.x, twist.twist.angular.z = (left + right) / 2, (right - left) / 0.17
+        put(bag, TWIST_COMMAND, twist, now + 0.006)
+    bag.close()
+    import_bag(tmp_path / "bag", tmp_path / "run", replace(CONFIG, world="rover/goal"))
+    rows = rows_of(tmp_path / "run")
+    rows = rows[~rows["is_final"]]
+    np.testing.assert_allclose(rows["action"], actions[:11], atol=1e-6)
+    np.testing.assert_allclose(rows["proprio"][2:, :2], np.tile([1.0, 2.0], (9, 1)), atol=1e-4)
+    np.testing.assert_allclose(rows["proprio"][1:, 2:], 15 * actions[:10], atol=1e-4)
+    np.testing.assert_array_equal(rows["camera/front"][:, 0, 0, 0], np.arange(11))
+    assert not rows["reward_known"].any()
 
 
 def test_the_achieved_goal_is_where_the_tip_was(tmp_path: Path):

@@ -220,14 +220,42 @@ def test_a_dead_mans_switch_must_be_held():
 
 def test_without_joint_states_the_robot_is_stopped_until_they_are_back():
     bench = Bench().run(0.2, [2.0, 2.0])
-    bench.robot, robot = None, bench.robot
-    bench.run(0.5, [2.0, 2.0])
+    bench.robot = None
+    while bench.run(PERIOD, [2.0, 2.0]).states is not None:
+        stopped = bench.positions
     assert bench.gate.status is Status.JOINTS_LOST
     assert bench.gate.rests
+    bench.run(0.3, [2.0, 2.0])
     assert bench.gate.refused[Refusal.JOINTS_LOST] > 5
-    bench.robot = bench.positions
+    assert bench.states is None
+    bench.robot, bench.obeys = [position - 0.1 for position in stopped], False
+    assert bench.run(PERIOD).positions == stopped
     assert bench.run(0.1, [2.0, 2.0]).gate.status is Status.FOLLOWING
-    assert robot is not None
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_driver_that_starts_again_with_the_robot_elsewhere_is_not_pulled_back(stop: bool):
+    bench = Bench().run(0.5, [1.0, 1.0])
+    if stop:
+        bench.gate.stop()
+    bench.robot = None
+    bench.run(0.6)
+    assert bench.run(0.1).states is None
+    assert bench.gate.status is (Status.STOPPED if stop else Status.JOINTS_LOST)
+    bench.robot, bench.obeys = [-0.4, 1.9], False
+    assert bench.run(PERIOD).positions == [-0.4, 1.9]
+    assert bench.run(0.5).positions == [-0.4, 1.9]
+    assert bench.gate.status is (Status.STOPPED if stop else Status.HOLDING)
+
+
+def test_a_driver_that_starts_again_with_the_robot_beyond_its_limits_gets_nothing():
+    bench = Bench().run(0.5, [1.0, 1.0])
+    bench.robot = None
+    bench.run(0.6)
+    bench.robot = [2.5, 0.0]
+    assert bench.run(0.1).states is None
+    assert bench.gate.status is Status.OUTSIDE_LIMITS
+    assert bench.send([1.0, 1.0]) is Refusal.OUTSIDE_LIMITS
 
 
 @pytest.mark.parametrize(

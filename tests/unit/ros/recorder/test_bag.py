@@ -182,6 +182,24 @@ def test_a_full_disk_is_named_and_recording_goes_on_when_there_is_space(
     assert len(read) == tape.written
 
 
+def test_a_failure_of_any_kind_is_named_and_recording_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tape_module, "RETRY_SECONDS", 0.05)
+    tape = Tape(RecorderConfig(folder=str(tmp_path), free_megabytes=0.0, chunk_seconds=0.05))
+    number = fed(tape, 0, lambda: tape.written > 20)
+
+    def broken(self: Bag) -> None:
+        raise ValueError("no such codec")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bag, "flush", broken)
+        number = fed(tape, number, lambda: tape.status is Status.FAILED)
+    assert tape.detail.endswith("ValueError: no such codec")
+    number = fed(tape, number, lambda: tape.status is Status.RECORDING)
+    written = tape.written
+    fed(tape, number, lambda: tape.written > written + 20)
+    tape.close()
+
+
 def test_a_disk_that_is_full_in_the_middle_of_a_chunk_leaves_what_was_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
