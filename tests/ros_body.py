@@ -6,7 +6,7 @@ import array
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -44,7 +44,7 @@ class ScriptedRobot(Node):
     Attributes:
         on_image, on_joints: change a message before it goes, or return False to keep it back.
         commands: (monotonic s, message) of each command that came.
-        outputs: (monotonic s, positions) of each output of a gate.
+        outputs: (monotonic s, positions) of each output of a gate, and `sent`, s of the system's clock, when it left.
         statuses: (monotonic s, name) of each status of a gate.
         reports: of `/diagnostics`, newest of each node.
         stranger: another node, for publishers that come and go.
@@ -65,6 +65,7 @@ class ScriptedRobot(Node):
         self.positions = [0.1 * (index + 1) for index in range(len(joints))]
         self.obeys = obeys
         self.outputs: list[tuple[float, list[float]]] = []
+        self.sent: list[float] = []
         self.statuses: list[tuple[float, str]] = []
         self.on_image: Callable[[Image], Any] = lambda message: True
         self.on_joints: Callable[[JointState], Any] = lambda message: True
@@ -141,8 +142,9 @@ class ScriptedRobot(Node):
         self.commands.append((time.monotonic(), message))
         self.ages.append(to_seconds(self.stamp_of()) - to_seconds(message.header.stamp))
 
-    def _on_output(self, message: Float64MultiArray) -> None:
+    def _on_output(self, message: Float64MultiArray, info: Mapping[str, Any]) -> None:
         self.outputs.append((time.monotonic(), list(message.data)))
+        self.sent.append(info["source_timestamp"] * 1e-9)
         if self.obeys:
             self.positions = list(message.data)
 

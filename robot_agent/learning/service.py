@@ -202,13 +202,17 @@ class ProcessLearnerService:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(job, theirs, largest_lag), name="learner", daemon=True)
         self._process.start()
-        if idle:
-            os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
-        theirs.close()
         # Else an interpreter that ends with the service open waits for a process that waits for it.
         atexit.register(self._pipe.close)
-        self._wait_for_reply()  # ready
-        self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
+        try:
+            theirs.close()
+            if idle:
+                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
+            self._wait_for_reply()  # ready
+            self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:

@@ -24,6 +24,7 @@ from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
 from robot_agent_ros.durations import Durations, Rate
+from robot_agent_ros.scheduling import ask_for_priority
 
 GRACE = 0.12
 """Share of a period that a decision waits for a picture that is late."""
@@ -203,8 +204,9 @@ class Control:
         try:
             self._prepare_thread()
         except OSError as error:
-            wanted = f"core is {self.config.core}"
-            self._hold(Refused("thread_refused", f"{wanted}, which the system refuses ({error.strerror}): set another"))
+            sentence = f"core is {self.config.core}, which the system refuses ({error.strerror}): set another"
+            self._hold(Refused("thread_refused", sentence))
+            self._say(sentence)
             return
         gc.disable()
         gc.freeze()
@@ -305,14 +307,8 @@ class Control:
         sys.setswitchinterval(0.0005)
         if self.config.core >= 0:
             os.sched_setaffinity(0, {self.config.core})
-        if self.config.priority > 0:
-            # What this thread starts, such as a learner, must not inherit it.
-            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            try:
-                os.sched_setscheduler(0, policy, os.sched_param(self.config.priority))
-                self.priority = self.config.priority
-            except PermissionError:
-                self._say(
-                    f"real-time priority {self.config.priority} is refused, so decisions may be late while the machine "
-                    f"is busy: grant rtprio {self.config.priority} in /etc/security/limits.conf, or set priority to 0"
-                )
+        refusal = ask_for_priority(self.config.priority)
+        if refusal:
+            self._say(refusal)
+        else:
+            self.priority = self.config.priority

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
 from robot_agent.drivers.driver import EpisodeSummary
+from robot_agent.errors import RobotAgentError
 from robot_agent.run.learning_run import LearningRun
 from robot_agent.types import Transition
 
 LONGEST_QUEUE = 2000
 """Steps that may wait to be kept; more are lost, and counted."""
 
-CLOSING = 30.0
+CLOSING = 15.0
 """s that keeping what still waits may take at the end."""
+UNHEARD = "the learner is not heard"
 LISTENING = 0.2
 """s after which the learner is listened to though nothing was lived."""
 
@@ -31,7 +34,7 @@ class Keeper:
 
     Attributes:
         lost: steps that were not kept.
-        fault: why the last thing could not be kept, empty once one could.
+        fault: why the last thing could not be kept, or the learner not be heard; empty once it could.
     """
 
     def __init__(self, run: LearningRun, tell: Callable[[str], None]) -> None:
@@ -51,25 +54,30 @@ class Keeper:
             self.lost += 1
 
     def checkpoint(self, seconds: float) -> Path:
-        """Writes a checkpoint of all that was kept before, and waits for it so long.
+        """Writes a checkpoint of all that was kept before, and waits so long for it.
 
         Raises:
             RobotAgentError: it could not be written.
             TimeoutError: it took longer.
         """
         written: Future[Path] = Future()
+        until = time.monotonic() + seconds
         try:
             self._inbox.put(written, timeout=seconds)
         except queue.Full:
             raise TimeoutError("too much waits to be kept") from None
-        return written.result(timeout=seconds)
+        return written.result(timeout=max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
         """Keeps what still waits, and ends."""
+        until = time.monotonic() + CLOSING
         with suppress(queue.Full):
             self._inbox.put(None, timeout=CLOSING)
-        self._thread.join(timeout=CLOSING)
-        self.run.close()
+        self._thread.join(timeout=max(0.0, until - time.monotonic()))
+        try:
+            self.run.close()
+        except RobotAgentError as error:
+            self._tell(f"not closed well: {error}")
 
     def _work(self) -> None:
         while True:
@@ -78,8 +86,10 @@ class Keeper:
             except queue.Empty:
                 try:
                     self.run.learner.advance(self.run.decisions)  # it talks on while the robot holds, and may end
+                    if self.fault.startswith(UNHEARD):
+                        self.fault = ""
                 except Exception as error:
-                    self._failed(error)
+                    self._failed(UNHEARD, error)
                 continue
             if item is None:
                 return
@@ -94,12 +104,12 @@ class Keeper:
                 self.fault = ""
             except Exception as error:  # a full disk, a learner that ended: acting goes on
                 self.lost += isinstance(item, Transition)
-                self._failed(error)
+                self._failed("not kept", error)
 
-    def _failed(self, error: Exception) -> None:
-        sentence = str(error) or type(error).__name__
+    def _failed(self, what: str, error: Exception) -> None:
+        sentence = f"{what}: {error or type(error).__name__}"
         if sentence != self.fault:
-            self._tell(f"not kept: {sentence}")
+            self._tell(sentence)
         self.fault = sentence
 
     def _keep(self, item: Transition | EpisodeSummary) -> None:

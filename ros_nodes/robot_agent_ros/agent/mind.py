@@ -73,16 +73,10 @@ def make_mind(config: AgentConfig) -> Mind:
                 "checkpoint is empty and learn is false, so there is nothing to act with: give one of them"
             )
         agent, _, _ = load_agent(path, body.spec)
-        mind = Mind(body, task, Loop(agent, None, config.explore), None, None, world)
-    else:
-        mind = _learning(config, kept, path, body, task, world)
-    try:
-        warm_up(mind.loop, body.spec)
-    except BaseException:
-        if mind.run is not None:
-            mind.run.close()
-        raise
-    return mind
+        loop = Loop(agent, None, config.explore)
+        warm_up(loop, body.spec)
+        return Mind(body, task, loop, None, None, world)
+    return _learning(config, kept, path, body, task, world)
 
 
 def warm_up(loop: Loop, spec: BodySpec) -> None:
@@ -116,12 +110,17 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
             keep_config=path is None,
             start_learner=start,
         )
+        try:
+            loop = Loop(run.agent, run.learner.weights, config.explore)
+            loop.swap_weights()  # the learner has published what its checkpoint held
+            warm_up(loop, body.spec)
+        except BaseException:
+            run.close()
+            raise
     except BaseException:
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)  # a start that failed is no run
         raise
-    loop = Loop(run.agent, run.learner.weights, config.explore)
-    loop.swap_weights()  # the learner has published what its checkpoint held
     return Mind(body, task, loop, run, started[0], world)
 
 

@@ -28,7 +28,7 @@ from robot_agent_ros.graph import AGENT, GOAL, REWARD
 from robot_agent_ros.live_parameters import LiveParameters
 
 CHECKPOINT_PATIENCE = 30.0
-"""s that the last checkpoint may take."""
+"""s that the last checkpoint may take; with what closing takes it must be below the 60 s that starters grant."""
 FIXED_WHILE_CONFIGURED = frozenset(
     field.name
     for field in fields(AgentConfig)

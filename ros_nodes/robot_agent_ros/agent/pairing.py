@@ -14,8 +14,8 @@ T = TypeVar("T")
 CLOCK_SLACK = 0.05
 """s by which two clocks may drift apart between two looks before one of them has jumped."""
 _READINGS = 64
-_FRAMES_APART = 3.0
-"""Frames that two readings may lie apart to tell a velocity."""
+_LONGEST_APART = 0.5
+"""s that two readings may lie apart to tell a velocity."""
 
 
 class Refused(Exception):
@@ -130,8 +130,8 @@ class Readings:
         self._kept.append(Sample(stamp, position))
 
     def velocity(self, now: Sample[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Of joints that are where `now` says, rad/s (n,); 0 where nothing is known of about a frame earlier."""
-        earlier = [one for one in self._kept if 0 < now.stamp - one.stamp <= _FRAMES_APART * self.frame]
+        """Of joints that are where `now` says, rad/s (n,); 0 where nothing is known of shortly before."""
+        earlier = [one for one in self._kept if 0 < now.stamp - one.stamp <= _LONGEST_APART]
         if not earlier:
             return np.zeros_like(now.what)
         before = min(earlier, key=lambda one: abs(now.stamp - self.frame - one.stamp))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -120,19 +119,18 @@ class RosSenses:
         return Counter({**self.camera.refused, **self.joints.refused})  # in one go: the control thread adds to them
 
     def _poll_joints(self) -> None:
-        """The newest counts; those before it only say how fast the joints are."""
-        config, messages = self._config(), [message for message, _ in waiting(self._joint_states)]
-        for message in messages:
-            with suppress(Refused):
-                self._readings.add(to_seconds(message.header.stamp), read_positions(message, self._body.joints))
-        for message in messages[-1:]:
-            self.joints.offer(
+        """All that have come, since the newest may be of other joints, and the others say how fast these are."""
+        config = self._config()
+        for message, _ in waiting(self._joint_states):
+            is_used = self.joints.offer(
                 to_seconds(message.header.stamp),
                 self.now(),
                 lambda message=message: read_positions(message, self._body.joints),  # type: ignore[misc]
                 config.largest_joint_age,
                 config.future_tolerance,
             )
+            if is_used and self.joints.newest is not None:
+                self._readings.add(*self.joints.newest)
 
 
 def read_positions(message: Any, names: tuple[str, ...]) -> NDArray[np.float64]:

@@ -111,6 +111,13 @@ class GateConfig:
     )
     frame_id: str = parameter("base_link", "Frame of the twists", read_only=True)
     core: int = parameter(-1, "The CPU core that the gate keeps to; -1 for any", low=-1, high=1023, read_only=True)
+    priority: int = parameter(
+        20,
+        "Real-time priority (SCHED_FIFO) of the gate, where the system grants one, above the agent's; 0 for none",
+        low=0,
+        high=99,
+        read_only=True,
+    )
 
     def __post_init__(self) -> None:
         joint_limits(self)

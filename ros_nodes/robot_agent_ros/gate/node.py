@@ -43,6 +43,7 @@ from robot_agent_ros.graph import (
 )
 from robot_agent_ros.live_parameters import LiveParameters
 from robot_agent_ros.polling import Polled, waiting
+from robot_agent_ros.scheduling import ask_for_priority, threads_of_process
 
 STATUS_PERIOD = 0.1
 """Seconds between two messages that say the same."""
@@ -96,6 +97,14 @@ class GateNode(Node):
         Diagnostics(self, self._report)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
+        self.priority = self._ask_for_priority(self.gate.config.priority)
+
+    def _ask_for_priority(self, priority: int) -> int:
+        """For DDS's threads too: a stop comes through them. Returns what the system granted."""
+        refusal = ask_for_priority(priority, threads_of_process())
+        if refusal:
+            self.get_logger().warning(refusal)
+        return 0 if refusal else priority
 
     def end(self) -> None:
         """Brakes, and goes on sending until the output rests."""
@@ -256,6 +265,7 @@ class GateNode(Node):
             values = {
                 "detail": gate.detail,
                 "output rate [Hz]": self._rate.hz,
+                "real-time priority": self.priority,
                 "output jitter p99 [ms]": 1e3 * self._rate.jitter(1 / self.config.rate),
                 **self._work.values("work"),
                 **self._age.values("command age"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -100,6 +102,16 @@ class SimBodyNode(Node):
     # ---- the body's own thread ----
 
     def _run(self) -> None:
+        """Lets time pass until the end; a body that cannot is a process that ends, so that everybody knows."""
+        try:
+            self._run_until_end()
+        except Exception:
+            traceback.print_exc()
+            if self.camera:
+                self.camera.process.kill()
+            os._exit(1)
+
+    def _run_until_end(self) -> None:
         if self.camera and self._clocks:
             self.camera.hear(patience=CAMERA_PATIENCE)
         while not self._ends.is_set():

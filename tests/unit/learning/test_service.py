@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -138,10 +140,24 @@ def test_a_warning_in_the_learners_process_is_given_by_its_parent(tmp_path: Path
     service.close()
 
 
+def no_reward() -> None:
+    raise RuntimeError("no reward")
+
+
+def test_a_learner_that_cannot_begin_leaves_no_pipe_and_no_process_behind(tmp_path: Path):
+    open_files = []
+    for _ in range(2):  # the first process of all also opens what multiprocessing keeps
+        with pytest.raises(RuntimeError, match="no reward"):
+            ProcessLearnerService(job(tmp_path, make_reward_function=no_reward))
+        gc.collect()  # the error holds the frames that hold the process
+        open_files.append(len(os.listdir("/proc/self/fd")))
+    assert open_files[0] == open_files[1]
+    assert not multiprocessing.active_children()
+
+
 OUTLIVES_SIGTERM = """
 import os, signal, sys
 from pathlib import Path
-from types import SimpleNamespace
 from robot_agent.learning.service import ProcessLearnerService
 from tests.unit.learning.test_service import job
 if __name__ == "__main__":
@@ -153,7 +169,7 @@ if __name__ == "__main__":
 
 
 def test_a_learner_that_stands_back_gets_only_what_a_core_has_left(tmp_path: Path):
-    for idle, policy in ((True, os.SCHED_IDLE), (False, os.sched_getscheduler(0))):
+    for idle, policy in ((True, os.SCHED_IDLE), (False, os.SCHED_OTHER)):
         service = ProcessLearnerService(job(tmp_path), idle=idle)
         assert os.sched_getscheduler(service.pid) == policy
         service.close()

@@ -11,7 +11,7 @@ import pytest
 from robot_agent_ros.agent.keeper import Keeper
 
 from robot_agent.drivers.driver import EpisodeSummary
-from robot_agent.errors import ReplayError
+from robot_agent.errors import ReplayError, RobotAgentError
 from tests.transitions import episode
 
 
@@ -84,7 +84,7 @@ def test_a_full_disk_is_told_once_and_steps_are_kept_again_when_there_is_space(r
     keeper.keep(first)
     keeper.keep(second)
     keeper.checkpoint(5.0)
-    assert (keeper.lost, keeper.fault, told) == (2, "the disk is full", ["not kept: the disk is full"])
+    assert (keeper.lost, keeper.fault, told) == (2, "not kept: the disk is full", ["not kept: the disk is full"])
     run.full = False
     keeper.keep(third)
     keeper.checkpoint(5.0)
@@ -111,5 +111,23 @@ def test_a_learner_that_cannot_be_listened_to_does_not_end_the_keeping(run: Run)
     (step,) = episode(0, 1)
     keeper.keep(step)
     assert keeper.checkpoint(5.0) == Path("checkpoint-1")
-    assert told == ["not kept: no pipe"]
+    assert told == ["the learner is not heard: no pipe"]
+    run.learner.advance = lambda decisions: run.heard.set()
+    run.heard.clear()
+    keeper._failed("the learner is not heard", RuntimeError("no pipe"))
+    assert run.heard.wait(5)
+    while keeper.fault:
+        time.sleep(0.01)
     keeper.close()
+
+
+def test_a_run_that_cannot_be_closed_well_is_told_and_no_error(run: Run):
+    told: list[str] = []
+    keeper = Keeper(run, told.append)
+
+    def fail():
+        raise RobotAgentError("the disk failed")
+
+    run.close = fail
+    keeper.close()
+    assert told == ["not closed well: the disk failed"]

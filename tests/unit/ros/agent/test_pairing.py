@@ -81,8 +81,10 @@ def test_velocity_is_the_change_since_the_reading_of_a_control_frame_earlier():
 def test_readings_that_are_rare_are_used_as_far_as_they_go_and_none_means_rest():
     readings = Readings(frame=0.02)
     assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([0, 0])
-    readings.add(0.9, np.zeros(2))
+    readings.add(0.4, np.full(2, 0.7))
     assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([0, 0])
+    readings.add(0.9, np.zeros(2))
+    assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([10, 10])
     readings.add(0.95, np.full(2, 0.5))
     readings.add(1.02, np.full(2, 9.0))  # later than what is acted on
     assert readings.velocity(Sample(1.0, np.ones(2))) == pytest.approx([10, 10])

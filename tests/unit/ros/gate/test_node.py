@@ -27,7 +27,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[GateNode]:
     limits = {"velocity": [1.0], "acceleration": [10.0], "jerk": [100.0]}
     interval = sys.getswitchinterval()
     remap = {"agent/command": "elsewhere/command"}
-    rclpy.init(args=flags({"joints": joints, "output": output, **ends, **limits}, remap))
+    rclpy.init(args=flags({"joints": joints, "output": output, "priority": 0, **ends, **limits}, remap))
     gate = GateNode()
     yield gate
     gate.end()
