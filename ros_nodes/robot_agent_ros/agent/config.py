@@ -67,6 +67,9 @@ class AgentConfig:
     largest_command_age: float = parameter(
         0.1, "A decision that came later after its observation is not sent", unit="s", low=0.01, high=2
     )
+    even: bool = parameter(
+        True, "Commands wait until nearly every decision would be there, so that they are evenly apart"
+    )
     require_gate: bool = parameter(True, "Hold as long as no gate says that commands may count")
 
     # ---- what it is after ----

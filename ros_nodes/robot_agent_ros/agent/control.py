@@ -28,6 +28,12 @@ from robot_agent_ros.scheduling import ask_for_priority
 
 GRACE = 0.12
 """Share of a period that a decision waits for a picture that is late."""
+NEARLY_EVERY = 0.98
+"""Share of decisions that are there when a command goes; the rest go late."""
+LONGEST_WAIT = 0.6
+"""Share of a period that a command waits at most, from the moment of its decision on."""
+_RECENT = 150
+"""Decisions that say how long they take."""
 _LOOK_AGAIN = 0.0004
 _SPIN = 0.0003
 """s before a deadline in which a thread no longer sleeps, since waking it may take as long."""
@@ -136,9 +142,11 @@ class ControlConfig:
         largest_command_age: s after its observation at which a decision is no longer sent.
         core: CPU core, -1 for any.
         priority: of SCHED_FIFO, 0 for none; what the system refuses is done without.
+        even: a command waits until nearly every decision would be there, so that commands are evenly apart.
     """
 
     largest_command_age: float = 0.1
+    even: bool = False
     core: int = -1
     priority: int = 0
 
@@ -194,6 +202,8 @@ class Control:
         self.decisions = self.overruns = 0
         self.rate, self.plan, self.latency = Rate(), Durations(), Durations()
         self.priority = 0
+        self._due: float | None = None
+        self._took = Durations(_RECENT)
         self._say = say
         self.ends = threading.Event()
         self._state = loop.agent.initial_state()
@@ -252,9 +262,11 @@ class Control:
         version = self.loop.agent.weights_version
         actions, self._state = self.loop.decide({"agent": observation}, self._state)
         commanded = self.body.commanded(self._commanded, actions["agent"])
-        age = self.clock.ros() - sight.stamp
         took = time.perf_counter() - began
         self.plan.add(took)
+        if self.config.even and self._due is not None:
+            self._wait_for_others(self._due)
+        age = self.clock.ros() - sight.stamp
         try:
             if age > self.config.largest_command_age:
                 raise Refused("plan_late", f"the decision came {age:.3f} s after what it is about")
@@ -274,6 +286,11 @@ class Control:
             if outcome.episode is not None:
                 self._keep(outcome.episode)
 
+    def _wait_for_others(self, due: float) -> None:
+        """Until nearly every decision that was due so would be there: a command's delay is then always the same."""
+        self._took.add(self.clock.now() - due)
+        self.clock.wait(due + min(self._took.quantile(NEARLY_EVERY), LONGEST_WAIT * self.period))
+
     def _hold(self, why: Refused) -> None:
         """Nothing is commanded, so the gate holds; what comes after is another episode, from where the joints are."""
         self.holding, self.sentence = why.name, str(why)
@@ -286,7 +303,7 @@ class Control:
     def _wait(self) -> None:
         for arrival in self.senses.arrivals():
             self.cadence.arrived(arrival)
-        deadline = self.cadence.next(self.clock.now())
+        deadline = self._due = self.cadence.next(self.clock.now())
         self.clock.wait(deadline)
         # A picture that is a little late is worth a little waiting, unless pictures are gone altogether.
         patience = deadline + GRACE * self.period if not self.holding else deadline

@@ -101,7 +101,7 @@ class AgentNode(LifecycleNode):
             self._gateway.send,
             self._check_gate,
             self._keeper.keep if self._keeper else lambda item: None,
-            ControlConfig(self.config.largest_command_age, self.config.core, self.config.priority),
+            ControlConfig(self.config.largest_command_age, self.config.even, self.config.core, self.config.priority),
             first_episode=max(self._next_episode, mind.run.episodes if mind.run is not None else 0),
             episode_seconds=self.config.episode_seconds,
             say=self._warn,

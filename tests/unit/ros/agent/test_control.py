@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.agent.control import Control, ControlConfig, Sight
+from robot_agent_ros.agent.control import LONGEST_WAIT, Control, ControlConfig, Sight
 from robot_agent_ros.agent.making_body import body_of_parameters
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
@@ -158,6 +158,35 @@ def test_what_was_decided_while_it_was_told_to_hold_is_not_sent(world: World):
     world.tick()
     assert world.sent == []
     assert world.control.held == {"inactive": 1}
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_commands_are_evenly_apart_however_long_decisions_take(world: World, even: bool):
+    came: list[float] = []
+    world.control._send = lambda command: came.append(world.time)
+    world.control.config = ControlConfig(largest_command_age=0.1, even=even)
+    world.poll, world.arrivals = (lambda: True), list
+    world.wait = lambda until: setattr(world, "time", max(world.time, until))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        world.takes = float(rng.uniform(0.01, 0.03))
+        world.control._wait()
+        world.control._act()
+    off = np.abs(np.diff(came[150:]) - world.control.period)
+    assert np.quantile(off, 0.95) < 0.001 if even else np.quantile(off, 0.5) > 0.004
+    assert world.control.plan.quantile(1.0) < 0.01  # it says how long decisions take, and not how long they wait
+
+
+def test_a_command_waits_no_longer_than_a_share_of_its_period(world: World):
+    world.control.config = ControlConfig(largest_command_age=10.0, even=True)
+    world.poll, world.arrivals = (lambda: True), list
+    world.wait = lambda until: setattr(world, "time", max(world.time, until))
+    for takes in [0.09] * 10 + [0.01]:
+        world.takes = takes
+        world.control._wait()
+        due = world.time
+        world.control._act()
+    assert world.time - due == pytest.approx(LONGEST_WAIT * world.control.period)
 
 
 def test_a_core_that_is_not_there_is_a_hold_that_says_so(world: World):
