@@ -77,12 +77,14 @@ def camera() -> None:
     """Frames at 30 Hz."""
     import rclpy
     from robot_agent_ros.endpoints import publisher
-    from robot_agent_ros.graph import IMAGE
+    from robot_agent_ros.graph import CAMERA_INFO, IMAGE
+    from robot_agent_ros.sim_body.camera import camera_info
     from sensor_msgs.msg import Image
 
     rclpy.init()
     node = rclpy.create_node("camera")
-    frames = publisher(node, IMAGE)
+    frames, infos = publisher(node, IMAGE), publisher(node, CAMERA_INFO)
+    info = camera_info(640, 480, 433.0)
     rng = np.random.default_rng(0)
     pictures = [array.array("B", rng.integers(0, 255, 480 * 640 * 3, np.uint8).tobytes()) for _ in range(4)]
     message = Image(height=480, width=640, encoding="rgb8", step=1920)
@@ -92,7 +94,8 @@ def camera() -> None:
         due += PERIOD
         time.sleep(max(0.0, due - time.monotonic()))
         message.data = pictures[index % 4]
-        message.header.stamp = node.get_clock().now().to_msg()
+        info.header.stamp = message.header.stamp = node.get_clock().now().to_msg()
+        infos.publish(info)
         frames.publish(message)
         index += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 from mcap_ros2._dynamic import serialize_dynamic
 from robot_agent_ros.endpoints import message_class
 from robot_agent_ros.graph import Topic
@@ -21,7 +22,7 @@ def channel(topic: Topic, namespace: str = "") -> Channel:
 
 def wire(topic: Topic, message: Any) -> bytes:
     """The message in CDR."""
-    return bytes(_encoder(channel(topic).type)(message))
+    return bytes(_encoder(channel(topic).type)(_Listed(message)))
 
 
 def put(bag: Bag, topic: Topic, message: Any, at: float, namespace: str = "") -> None:
@@ -35,6 +36,17 @@ def blank(topic: Topic, stamp: float | None = None) -> Any:
     if stamp is not None:
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(round(stamp * 1e9), 10**9)
     return message
+
+
+class _Listed:
+    """A message whose arrays of fixed length, numpy's in rclpy, are the lists that the encoder expects."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._message, name)
+        return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 @cache

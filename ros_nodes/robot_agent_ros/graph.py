@@ -129,7 +129,7 @@ COMPRESSED_IMAGE = Topic(
     "the same as JPEG or PNG, where the network is slow",
 )
 CAMERA_INFO = Topic(
-    "camera/camera_info", "sensor_msgs/CameraInfo", "sensor", "robot", ("recorder",), "the camera's calibration"
+    "camera/camera_info", "sensor_msgs/CameraInfo", "sensor", "robot", ("agent", "recorder"), "the camera's lens"
 )
 COMMAND = Topic(
     "agent/command",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +20,14 @@ class RobotBody(ABC):
         spec: shapes and rate.
         joints: their names, in the order of action and proprio.
         lower, upper: of commands (n,), rad or rad/s.
+        opening: of its world's camera from top to bottom, rad; None where no world says.
     """
 
     spec: BodySpec
     joints: tuple[str, ...]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    opening: float | None = field(default=None, kw_only=True)
 
     @property
     def frame(self) -> float:

@@ -56,6 +56,12 @@ class AgentConfig:
         (480, 640), "Height and width of the camera's frames; others are refused; empty: any", unit="pixels", low=8
     )
     compressed: bool = parameter(False, "Whether the camera sends JPEG or PNG on camera/image_raw/compressed")
+    camera_view: str = parameter(
+        "world",
+        "world: it sees what the world's camera would, cut and straightened by camera_info; whole: the frame as it is, "
+        "squeezed to the agent's size, as always where no world says what is to be seen",
+        choices=("world", "whole"),
+    )
     largest_camera_age: float = parameter(0.1, "It does not act on a frame that is older", unit="s", low=0.005, high=2)
     largest_joint_age: float = parameter(
         0.05, "It does not act on a joint state that is older", unit="s", low=0.005, high=2

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from robot_agent_sim.cameras.resize import resize_by_area
 
 from robot_agent_ros.agent.pairing import Refused
+from robot_agent_ros.agent.view import View
+from robot_agent_ros.messages.camera_info import read_lens
 from robot_agent_ros.messages.error import MessageError
 from robot_agent_ros.messages.images import ENCODINGS, from_compressed, to_rgb
 
@@ -37,17 +39,36 @@ class FrameReader:
         size: height and width in which the agent sees.
         expected: height and width of frames; empty for any.
         compressed: they are JPEG or PNG.
+        opening: from top to bottom of what the agent is to see, rad; None for the whole frame, whatever its shape.
     """
 
-    def __init__(self, size: tuple[int, int], expected: tuple[int, ...], compressed: bool) -> None:
-        self.size, self.expected, self.compressed = size, tuple(expected), compressed
+    def __init__(
+        self, size: tuple[int, int], expected: tuple[int, ...], compressed: bool, opening: float | None = None
+    ) -> None:
+        self.size, self.expected, self.compressed, self.opening = size, tuple(expected), compressed, opening
         self._resize = fastest_resize()
+        self._view: View | None = None
+
+    def look_through(self, message: Any) -> None:
+        """Takes the camera_info of the frames that follow.
+
+        Raises:
+            Refused: it cannot be used; the last one stays.
+        """
+        if self.opening is None:
+            return
+        try:
+            lens = read_lens(message)
+        except MessageError as error:
+            raise Refused("camera_info_unreadable", str(error)) from error
+        if self._view is None or lens != self._view.lens:
+            self._view = View(lens, self.opening, self.size[1] / self.size[0])
 
     def read(self, message: Any) -> NDArray[np.uint8]:
         """The picture, uint8 (*size, 3).
 
         Raises:
-            Refused: it has another size or encoding than it should, or is damaged.
+            Refused: it has another size or encoding than it should, is damaged, or what its camera sees is not known.
         """
         if self.compressed:
             picture = self._decoded(from_compressed, message)
@@ -59,6 +80,14 @@ class FrameReader:
                     "camera_encoding", f"frames are {message.encoding!r}, expected one of {', '.join(ENCODINGS)}"
                 )
             picture = self._decoded(to_rgb, message)
+        if self.opening is not None:
+            if self._view is None:
+                raise Refused(
+                    "camera_info_missing",
+                    "no camera_info has come, so what the world's camera would see of a frame is not known: let the "
+                    "driver publish it, or set camera_view to whole",
+                )
+            picture = self._view(picture)
         return self._resize(picture, self.size)
 
     def _check(self, size: tuple[int, ...]) -> None:

@@ -51,9 +51,11 @@ def body_of_world(name: str, env: gymnasium.Env[Any, Any]) -> RobotBody:
     joints = model.actuator_trnid[: spec.action_dim, 0]  # those of others, if there are any, come after its own
     names = tuple(model.joint(joint).name.rpartition("/")[2] for joint in joints)
     lower, upper = model.actuator_ctrlrange[: spec.action_dim].T.copy()
+    opening = float(np.deg2rad(model.camera(spec.cameras[0][0]).fovy[0])) if spec.cameras else None
     if isinstance(env.unwrapped, Driven):
-        return WheeledBody(spec, names, lower, upper, world.wheel_radius, world.wheel_separation)
-    return ServoBody(spec, names, lower, upper, float(world.largest_change) * spec.frames_per_step)
+        return WheeledBody(spec, names, lower, upper, world.wheel_radius, world.wheel_separation, opening=opening)
+    change = float(world.largest_change) * spec.frames_per_step
+    return ServoBody(spec, names, lower, upper, change, opening=opening)
 
 
 def body_of_parameters(config: AgentConfig) -> RobotBody:

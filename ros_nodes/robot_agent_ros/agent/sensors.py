@@ -19,7 +19,7 @@ from robot_agent_ros.agent.control import Sight
 from robot_agent_ros.agent.frames import FrameReader
 from robot_agent_ros.agent.pairing import ClockWatch, Feed, Readings, Refused, together
 from robot_agent_ros.endpoints import message_class, subscription_profile
-from robot_agent_ros.graph import COMPRESSED_IMAGE, IMAGE, JOINT_STATES, Topic
+from robot_agent_ros.graph import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, JOINT_STATES, Topic
 from robot_agent_ros.messages.error import MessageError
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_ros.messages.stamps import to_seconds
@@ -44,17 +44,21 @@ class RosSenses:
         self._readings = Readings(body.frame)
         self._joint_states = _polled(node, JOINT_STATES, MOST)
         self._images: Subscription[Any] | None = None
+        self._infos: Subscription[Any] | None = None
         self._is_new = False
         self._arrivals: list[float] = []
         if body.spec.cameras:
             now = config()
             ((self._camera_name, size),) = body.spec.cameras
-            self._reader = FrameReader(size, now.image_size, now.compressed)
+            opening = body.opening if now.camera_view == "world" else None
+            self._reader = FrameReader(size, now.image_size, now.compressed, opening)
+            if opening is not None:
+                self._infos = _polled(node, CAMERA_INFO, 1)
             self._images = _polled(node, COMPRESSED_IMAGE if now.compressed else IMAGE, 1)
 
     def close(self) -> None:
         """Ends the subscriptions."""
-        for one in (self._joint_states, self._images):
+        for one in (self._joint_states, self._images, self._infos):
             if one is not None:
                 self._node.destroy_subscription(one)
 
@@ -79,6 +83,13 @@ class RosSenses:
             self._poll_joints()
             return True
         config = self._config()
+        if self._infos is not None:
+            for message, _ in waiting(self._infos):
+                try:
+                    self._reader.look_through(message)
+                except Refused as why:
+                    self.camera.refused[why.name] += 1
+                    self.camera.fault, self.camera.sentence = why.name, str(why)
         for message, info in waiting(self._images):
             self._arrivals.append(time.monotonic() - max(0.0, (time.time_ns() - info["received_timestamp"]) * 1e-9))
             self._is_new |= self.camera.offer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from robot_agent_ros.agent.frames import FrameReader
 from robot_agent_ros.agent.pairing import Feed, Readings, Refused, together
 from robot_agent_ros.agent.task import Task
 from robot_agent_ros.bags.reading import Recorded
-from robot_agent_ros.graph import CLOCK, COMMAND, COMPRESSED_IMAGE, GOAL, IMAGE, JOINT_STATES, REWARD
+from robot_agent_ros.graph import CAMERA_INFO, CLOCK, COMMAND, COMPRESSED_IMAGE, GOAL, IMAGE, JOINT_STATES, REWARD
 from robot_agent_ros.messages.error import MessageError
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_ros.messages.stamps import to_seconds
@@ -34,7 +35,7 @@ SLIP = 0.05
 def topic_names(namespace: str) -> dict[str, str]:
     """The whole names, in a recording, of what is lived again, by their names in the table."""
     prefix = "/" + namespace.strip("/") + "/" if namespace.strip("/") else "/"
-    rows = (JOINT_STATES, IMAGE, COMPRESSED_IMAGE, COMMAND, GOAL, REWARD)
+    rows = (JOINT_STATES, IMAGE, COMPRESSED_IMAGE, CAMERA_INFO, COMMAND, GOAL, REWARD)
     return {prefix + row.name: row.name for row in rows} | {CLOCK.name: CLOCK.name}
 
 
@@ -90,6 +91,8 @@ class Living:
         self._readings = Readings(body.frame)
         self._last_command = -np.inf
         self._clock: float | None = None
+        opening = body.opening if config.camera_view == "world" else None
+        self._reader = FrameReader(body.spec.cameras[0][1] if body.spec.cameras else (1, 1), (), False, opening)
 
     def live(self, messages: Iterable[Recorded]) -> Iterator[Transition]:
         """The transitions of messages in the order in which they came."""
@@ -103,6 +106,9 @@ class Living:
                     self._readings.add(*self._joints.newest)
             elif name in (IMAGE.name, COMPRESSED_IMAGE.name) and self.body.spec.cameras:
                 self._offer(self._camera, one, lambda message: message)  # unpacked when a decision is about it
+            elif name == CAMERA_INFO.name:
+                with suppress(Refused):  # the frames that follow are refused, and that is counted
+                    self._reader.look_through(one.message)
             elif name == GOAL.name:
                 self.task.set_goal(one.message.data)
             elif name == REWARD.name:
@@ -140,9 +146,9 @@ class Living:
         if self.body.spec.cameras:
             picture = self._camera.fresh(given, self.config.largest_camera_age)
             together(picture, joints, self.config.largest_skew)
-            ((name, size),) = self.body.spec.cameras
-            reader = FrameReader(size, (), hasattr(picture.what, "format"))
-            frames = {CAMERA_PREFIX + name: reader.read(picture.what)}
+            ((name, _),) = self.body.spec.cameras
+            self._reader.compressed = hasattr(picture.what, "format")
+            frames = {CAMERA_PREFIX + name: self._reader.read(picture.what)}
             stamp = min(stamp, picture.stamp)
         if self.task.goal is None:
             raise Refused("no_goal")

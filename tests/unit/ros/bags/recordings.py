@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from robot_agent_ros.graph import COMMAND, GOAL, IMAGE, JOINT_STATES, REWARD
+from robot_agent_ros.graph import CAMERA_INFO, COMMAND, GOAL, IMAGE, JOINT_STATES, REWARD
 from robot_agent_ros.messages.images import fill_image
 from robot_agent_ros.recorder.bag import Bag
 from robot_agent_sim.live import LiveWorld
@@ -17,6 +18,12 @@ from tests.ros_wire import blank, put
 START = 1_800_000_000.0
 LARGEST = 0.1
 """rad that a full action of the servo arm moves the command by."""
+
+
+def fill_lens(info: Any, height: int, width: int) -> None:
+    """A lens that does not bend, of a frame so large."""
+    info.height, info.width, info.distortion_model, info.d = height, width, "plumb_bob", [0.0] * 5
+    info.k = [float(height), 0.0, (width - 1) / 2, 0.0, float(height), (height - 1) / 2, 0.0, 0.0, 1.0]
 
 
 class Recording:
@@ -92,6 +99,9 @@ class Recording:
         message = blank(IMAGE, now - 0.001)
         picture = np.full((*size, 3), count % 256, np.uint8)
         fill_image(message, picture)
+        info = blank(CAMERA_INFO, now - 0.001)
+        fill_lens(info, *size)
+        put(self.bag, CAMERA_INFO, info, now + 0.0008, self.namespace)
         put(self.bag, IMAGE, message, now + 0.001, self.namespace)
 
     def _command(self, now: float, command: np.ndarray) -> None:

@@ -13,7 +13,7 @@ import pytest
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags.importing import has_rewards, import_bag
 from robot_agent_ros.bags.reading import BagError, read_messages
-from robot_agent_ros.graph import GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
+from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
 from robot_agent_ros.messages.images import fill_image
 from robot_agent_ros.recorder.bag import Bag
 
@@ -25,7 +25,7 @@ from robot_agent.memory.replay import Replay
 from robot_agent.types import BodySpec, Source
 from tests.ros_wire import blank, put
 from tests.small import MIND
-from tests.unit.ros.bags.recordings import START, Recording
+from tests.unit.ros.bags.recordings import START, Recording, fill_lens
 
 CONFIG = AgentConfig(world="servo-arm/reach", camera_size=(12, 16))
 
@@ -67,6 +67,9 @@ def test_a_rovers_twists_come_back_as_the_speeds_of_its_wheels(tmp_path: Path):
         put(bag, JOINT_STATES, joints, now + 0.001)
         image = blank(IMAGE, now)
         fill_image(image, np.full((12, 16, 3), index, np.uint8))
+        info = blank(CAMERA_INFO, now)
+        fill_lens(info, 12, 16)
+        put(bag, CAMERA_INFO, info, now + 0.002)
         put(bag, IMAGE, image, now + 0.002)
         twist = blank(TWIST_COMMAND, now + 0.005)
         twist.twist.linear.x, twist.twist.angular.z = (left + right) / 2, (right - left) / 0.17
