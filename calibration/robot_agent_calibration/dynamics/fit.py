@@ -18,6 +18,7 @@ _FURTHEST = 5.0
 """Standard deviations of what was believed before, beyond which nothing is looked for."""
 _LEAST_POSITION, _LEAST_EFFORT = 2.5e-4, 1e-3
 """rad and N·m; no sensor is trusted more than this."""
+_FEWEST_STRETCHES = 50
 _ALIKE = 0.05
 """Correlation below which what is left of two samples counts as independent."""
 
@@ -115,18 +116,21 @@ def _covariance(
     """The sandwich H⁻¹ (S + 1) H⁻¹ with H = JᵀJ + 1 and S the scatter of what each stretch of time pulls at z.
 
     JᵀJ alone would believe that errors are alike at all speeds and that joints err each for itself. A late stamp does
-    neither: it moves all joints of a sample, the faster the more. Stretches are as long as what is left stays alike,
-    and short enough that there are three for each number: fewer could not show the scatter of all of them.
+    neither: it moves all joints of a sample, the faster the more. Stretches are as long as what is left stays alike.
+    What is left of a stretch is smaller than its errors were, as z was fitted to it too; each pulls as it would at a z
+    that was fitted without it, (1 - J H⁻¹ Jᵀ)⁻¹ of what is left (the jackknife of Bell and McCaffrey, 2002).
     """
     samples, joints = rows.shape
     entries = jacobian.shape[1]
-    pulls = np.einsum("tj,tje->te", rows, jacobian.reshape(samples, joints, entries))
-    length = max(1, min(round(float(correlation.max())), samples // (3 * entries)))
-    stretches = np.add.reduceat(pulls, np.arange(0, samples, length), axis=0)
-    freedom = len(stretches) / max(1, len(stretches) - entries)
-    scatter = stretches.T @ stretches * freedom
     bread = np.linalg.inv(jacobian.T @ jacobian + np.eye(entries))
-    covariance: NDArray[np.float64] = bread @ (scatter + np.eye(entries)) @ bread
+    length = max(1, min(round(float(correlation.max())), samples // _FEWEST_STRETCHES))
+    scatter = np.eye(entries)
+    for start in range(0, samples, length):
+        own = jacobian[start * joints : (start + length) * joints]
+        left = rows[start : start + length].ravel()
+        pull = own.T @ np.linalg.solve(np.eye(len(own)) - own @ bread @ own.T, left)
+        scatter += np.outer(pull, pull)
+    covariance: NDArray[np.float64] = bread @ scatter @ bread
     return covariance
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import gymnasium
@@ -13,14 +12,11 @@ import robot_agent_sim
 from robot_agent_sim.drift.change import Change, Range
 from robot_agent_sim.drift.drift import Drift
 from robot_agent_sim.drift.effects import EFFECTS
-from robot_agent_sim.mujoco_env import MujocoEnv
-from robot_agent_sim.rover.tasks import RoverGoalEnv
 from robot_agent_sim.so101.arm import Servo
 from robot_agent_sim.so101.tasks import PushCubeEnv, ReachEnv
 
+from tests.unit.sim.drifting import BLIND, everything, lived
 from tests.worlds import PointMass
-
-BLIND = {"streams": ("proprio",)}
 
 CHANGES = {
     "friction": Change("friction", 0.5, "cube"),
@@ -90,86 +86,8 @@ def world_of(what: str) -> gymnasium.Env[Any, Any]:
     return Littered() if what == "distractors" else PushCubeEnv(**BLIND)
 
 
-def everything(model: mujoco.MjModel) -> dict[str, np.ndarray]:
-    """All numbers of a model, by name."""
-    found = {}
-    parts = {"": model, "opt.": model.opt, "stat.": model.stat}
-    groups = ("global_", "headlight", "map", "quality", "rgba", "scale")
-    for prefix, part in {**parts, **{f"vis.{name}.": getattr(model.vis, name) for name in groups}}.items():
-        for name in dir(part):
-            value = getattr(part, name)
-            if not name.startswith("_") and isinstance(value, np.ndarray | int | float):
-                found[prefix + name] = np.array(value)
-    return found
-
-
 def differing(model: mujoco.MjModel, made: dict[str, np.ndarray]) -> set[str]:
     return {name for name, value in everything(model).items() if not np.array_equal(value, made[name])}
-
-
-def lived(env: gymnasium.Env[Any, Any], actions: np.ndarray, seed: int | None = 0) -> list[dict[str, Any]]:
-    """Observations from the reset on; `info` among them."""
-    observation, info = env.reset(seed=seed)
-    told = [{**observation, "info": info}]
-    for action in actions:
-        observation, _, _, _, info = env.step(action)
-        told.append({**observation, "info": info})
-    return told
-
-
-def states(env: gymnasium.Env[Any, Any], actions: np.ndarray) -> np.ndarray:
-    return np.array([step["info"]["state"] for step in lived(env, actions)])
-
-
-# ---- how much, and when ----
-
-
-def amounts(change: Change, steps: range) -> list[float]:
-    return [change.amount(step) for step in steps]
-
-
-def test_a_change_comes_at_once_along_a_ramp_or_for_a_while() -> None:
-    assert amounts(Change("gain", 0.5), range(3)) == [1, 1, 1]
-    assert amounts(Change("gain", 0.5, at=2), range(5)) == [0, 0, 1, 1, 1]
-    assert amounts(Change("gain", 0.5, at=2, over=4), range(8)) == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
-    assert amounts(Change("gain", 0.5, at=1, until=3), range(5)) == [0, 1, 1, 0, 0]
-    assert amounts(Change("gain", 0.5, at=1, over=4, until=4), range(6)) == [0, 0, 0.25, 0.5, 0, 0]
-
-
-def test_a_recurring_change_is_there_for_the_first_half_of_each_period() -> None:
-    assert amounts(Change("gain", 0.5, at=2, every=4), range(11)) == [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1]
-    assert amounts(Change("gain", 0.5, at=2, every=4, until=7), range(11)) == [0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0]
-
-
-def test_a_smooth_recurring_change_comes_and_goes_in_each_period() -> None:
-    smooth = np.array(amounts(Change("gain", 0.5, at=3, every=20, over=1), range(63)))
-    assert np.all(smooth[:4] == 0)
-    period = smooth[3:23]
-    assert np.allclose(period, smooth[23:43])
-    assert np.allclose([period[0], period[5], period[10], period[15]], [0, 0.5, 1, 0.5])
-    assert np.all(np.diff(period[:11]) > 0)
-    assert np.all(np.diff(period[10:]) < 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ({"at": -1}, "at of a change is -1, expected at least 0"),
-        ({"over": -5}, "over of a change is -5, expected at least 0"),
-        ({"every": -5}, "every of a change is -5, expected at least 0"),
-        ({"at": 5, "until": 5}, "ends at 5 and begins at 5, expected an end after the start"),
-        ({"to": float("nan")}, "nan"),
-    ],
-)
-def test_an_impossible_change_is_refused(arguments: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        Change(**{"what": "gain", "to": 0.5, **arguments})
-
-
-def test_an_empty_range_is_refused() -> None:
-    for low, high in ((2.0, 1.0), (float("nan"), 1.0)):
-        with pytest.raises(ValueError, match=r"range of gain is .*, expected two finite numbers, the lower first"):
-            Range("gain", low, high)
 
 
 # ---- what is written ----
@@ -335,12 +253,31 @@ def test_what_a_world_cannot_have_is_refused_before_it_begins(change: Change, co
         Drift(env, ranges=[Range(change.what, change.to, change.to, change.target)])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [Change("mass", 0.0), Change("payload", -1.0, "gripper"), Change("sensor_delay", -0.1), Change("light", -1)],
+)
+def test_values_that_no_world_can_have_are_refused(change: Change) -> None:
+    with pytest.raises(ValueError, match="expected a positive number"):
+        Drift(ReachEnv(**BLIND), [change])
+
+
+def test_a_behaviour_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="opponent goes to 7, expected at most 2"):
+        Drift(robot_agent_sim.make("arena/push"), [Change("opponent", 7, at=50)])
+
+
 def test_a_command_delay_counts_on_top_of_the_servos_own() -> None:
     env = ReachEnv(servo=Servo(delay=0.04), **BLIND)
     Drift(env, [Change("command_delay", 0.02)])
     assert np.allclose(env.model.actuator_delay, 0.06)
     with pytest.raises(ValueError, match="longer than this world remembers"):
         Drift(ReachEnv(servo=Servo(delay=0.04), **BLIND), [Change("command_delay", 0.04)])
+
+
+def test_delays_that_are_too_long_together_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"command delay of 0\.08 s is longer"):
+        Drift(ReachEnv(**BLIND), [Change("command_delay", 0.04), Change("command_delay", 0.04, at=50)])
 
 
 def test_a_world_without_a_model_is_refused() -> None:
@@ -368,6 +305,11 @@ def test_the_schedule_counts_across_episodes_and_info_tells_what_differs() -> No
         *expected,
         *[{"gain:elbow_flex": 0.5}] * 3,
     ]
+
+
+def test_two_changes_of_one_name_are_both_told() -> None:
+    drift = Drift(ReachEnv(**BLIND), [Change("payload", 0.1, "gripper"), Change("payload", 0.2, "gripper")])
+    assert drift.reset(seed=0)[1]["drift"] == {"payload:gripper": 0.1, "payload:gripper#2": 0.2}
 
 
 def test_ranges_are_drawn_at_each_reset_and_again_from_the_same_seed() -> None:
@@ -418,157 +360,3 @@ def test_a_sensor_delay_delivers_old_observations_and_fresh_goals() -> None:
             for name in ("achieved_goal", "desired_goal"):
                 assert np.array_equal(old[name], now[name])
             assert np.array_equal(old["info"]["state"], now["info"]["state"])
-
-
-def test_a_command_delay_moves_nothing_for_as_long_and_then_as_before() -> None:
-    actions = np.ones((6, 6))
-    told, idle, prompt = (
-        states(Drift(ReachEnv(**BLIND), [Change("command_delay", delay)]), action * actions)
-        for delay, action in ((0.04, 1), (0.04, 0), (0.0, 1))
-    )
-    assert np.array_equal(told[:3], idle[:3])
-    assert np.all(np.abs(told[3] - idle[3])[:6] > 1e-3)
-    assert np.all(np.abs(told[1:] - prompt[1:])[:, :6].max(axis=1) > 1e-3)
-
-
-# ---- what a body makes of it ----
-
-
-def test_a_weaker_arm_follows_its_commands_worse() -> None:
-    wave = np.repeat(np.sin(np.arange(150) / 15)[:, None], 6, axis=1)
-
-    def error(gain: float) -> np.ndarray:
-        told = lived(Drift(ReachEnv(**BLIND), [Change("gain", gain)]), wave)
-        readings, _, commands = np.split(np.array([step["proprio"] for step in told]), 3, axis=1)
-        return np.abs(readings - commands).mean(axis=0)
-
-    assert np.all(error(0.5) > 1.3 * error(1.0))
-
-
-def test_a_stuck_joint_stays_while_the_others_move() -> None:
-    told = states(Drift(ReachEnv(**BLIND), [Change("stuck", 1.0, "elbow_flex")]), np.ones((50, 6)))
-    moved = np.abs(told[-1] - told[0])[:6]
-    assert moved[2] < 0.02
-    assert np.all(np.delete(moved, 2) > 0.3)
-
-
-def test_more_payload_makes_the_arm_sag_more() -> None:
-    def height(payload: float) -> float:
-        env = ReachEnv(**BLIND)
-        lived(Drift(env, [Change("payload", payload, "gripper")]), np.zeros((100, 6)))
-        return float(env.data.site("tip").xpos[2])
-
-    heights = [height(payload) for payload in (0.0, 0.1, 0.2, 0.3)]
-    assert all(lower < higher - 0.002 for higher, lower in pairwise(heights)), heights
-
-
-def test_more_damping_friction_and_mass_make_a_body_gather_speed_slower() -> None:
-    def turned(what: str, value: float, target: str) -> float:
-        told = states(Drift(ReachEnv(**BLIND), [Change(what, value, target)]), np.ones((4, 6)))
-        return float(told[-1][0] - told[0][0])
-
-    for what, more, target in (
-        ("damping", 3.0, "shoulder_pan"),
-        ("dry_friction", 20.0, "shoulder_pan"),
-        ("mass", 3.0, "gripper"),
-    ):
-        assert turned(what, more, target) < 0.95 * turned(what, 1.0, target)
-
-
-def test_on_ice_the_wheels_turn_and_the_rover_stays_behind() -> None:
-    def driven(friction: float) -> tuple[float, float]:
-        """m that the rover moved, and m that its wheels rolled."""
-        env = RoverGoalEnv(**BLIND)
-        drift = Drift(env, [Change("friction", friction)])
-        drift.reset(seed=0)
-        env.rover.place(env.data, np.array([-1.0, 0.0]), 0.0)
-        mujoco.mj_forward(env.model, env.data)
-        rolled = sum(float(drift.step(np.ones(2))[0]["proprio"][:2].mean()) * 0.1 * 0.04 for _ in range(6))
-        return float(env.rover.position(env.data)[0] + 1.0), rolled
-
-    moved, rolled = driven(1.0)
-    assert moved > 0.9 * rolled
-    moved_on_ice, rolled_on_ice = driven(0.05)
-    assert moved_on_ice < 0.5 * moved
-    assert rolled_on_ice > rolled
-
-
-def test_on_a_steep_tilt_a_cube_slides_down() -> None:
-    def slid(tilt: float) -> np.ndarray:
-        env = PushCubeEnv(**BLIND)
-        drift = Drift(env, [Change("tilt", tilt)])
-        drift.reset(seed=0)
-        start = env.data.joint("cube").qpos[:2].copy()
-        for _ in range(15):
-            drift.step(np.zeros(6))
-        return env.data.joint("cube").qpos[:2] - start
-
-    assert np.linalg.norm(slid(20.0)) < 0.01, "friction holds it"
-    x, y = slid(60.0)
-    assert abs(x) > 0.05
-    assert abs(y) < 0.5 * abs(x)
-
-
-@pytest.mark.parametrize("backend", ["gl", "raycast"])
-@pytest.mark.parametrize("world", [ReachEnv, RoverGoalEnv])
-def test_a_camera_that_is_open_shows_changes_as_they_come_and_go(world: type[MujocoEnv], backend: str) -> None:
-    camera = "camera/overhead" if world is ReachEnv else "camera/front"
-
-    def pictures(*changes: Change) -> np.ndarray:
-        env = Drift(world(camera_backend=backend, camera_size=(24, 32)), changes)
-        told = np.array([step[camera] for step in lived(env, np.zeros((5, *env.action_space.shape)))], float)
-        env.close()
-        return told
-
-    def times(what: str, to: float) -> Change:
-        return Change(what, to, at=2, until=4)
-
-    made = pictures()
-    dark, turned, shifted, coloured = (
-        pictures(change)
-        for change in (times("light", 0.4), times("camera_roll", 15), times("camera_shift", 0.1), times("hue", 90))
-    )
-    for changed in (dark, turned, shifted, coloured):
-        differs = np.abs(changed - made).mean(axis=(1, 2, 3)) > 1
-        assert differs.tolist() == [False, False, False, True, True, False]
-    assert dark[3].mean() < 0.6 * made[3].mean()
-    assert np.abs(coloured[3].max(axis=-1) - made[3].max(axis=-1)).mean() < 3, "as bright, in other colours"
-
-
-@pytest.mark.parametrize("backend", ["gl", "raycast"])
-def test_distractors_are_seen_and_touched_by_nothing(backend: str) -> None:
-    def life(count: float) -> tuple[np.ndarray, np.ndarray]:
-        env = Drift(PushCubeEnv(camera_backend=backend), [Change("distractors", count)])
-        told = lived(env, np.random.default_rng(0).uniform(-1, 1, (20, 6)))
-        env.close()
-        return told[0]["camera/overhead"].astype(int), np.array([step["info"]["state"] for step in told])
-
-    (bare, alone), (one, among_one), (four, among_four) = (life(count) for count in (0, 1, 4))
-    assert np.array_equal(alone, among_one)
-    assert np.array_equal(alone, among_four)
-    differs, more = ((np.abs(picture - bare).max(axis=-1) > 20).sum() for picture in (one, four))
-    assert 5 < differs < more < 1500, "pixels of 4096"
-
-
-def test_two_changes_of_one_name_are_both_told() -> None:
-    drift = Drift(ReachEnv(**BLIND), [Change("payload", 0.1, "gripper"), Change("payload", 0.2, "gripper")])
-    assert drift.reset(seed=0)[1]["drift"] == {"payload:gripper": 0.1, "payload:gripper#2": 0.2}
-
-
-def test_delays_that_are_too_long_together_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"command delay of 0\.08 s is longer"):
-        Drift(ReachEnv(**BLIND), [Change("command_delay", 0.04), Change("command_delay", 0.04, at=50)])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [Change("mass", 0.0), Change("payload", -1.0, "gripper"), Change("sensor_delay", -0.1), Change("light", -1)],
-)
-def test_values_that_no_world_can_have_are_refused(change: Change) -> None:
-    with pytest.raises(ValueError, match="expected a positive number"):
-        Drift(ReachEnv(**BLIND), [change])
-
-
-def test_a_behaviour_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="opponent goes to 7, expected at most 2"):
-        Drift(robot_agent_sim.make("arena/push"), [Change("opponent", 7, at=50)])

@@ -17,7 +17,7 @@ from robot_agent_sim.drift.effects import EFFECTS
 from robot_agent_sim.drift.parallel import ParallelDrift
 from robot_agent_sim.so101.tasks import ReachEnv
 
-from tests.unit.sim.test_drift import everything
+from tests.unit.sim.drifting import everything
 
 POSSIBLE = {
     "friction": 0.3, "mass": 2.0, "payload": 0.5, "gain": 0.5, "stuck": 1.0, "damping": 3.0, "armature": 3.0,
