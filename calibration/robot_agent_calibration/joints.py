@@ -17,8 +17,8 @@ from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 
 UNIFORM_ERROR = 0.75
-"""Standard error of a standard deviation, of that where what varies is normal. Uniform play that is seen alone has 0.63,
-(1.8 - 1) over (3 - 1) rooted; that of the other joints, which is seen with it, adds to it."""
+"""Standard error of a standard deviation, of that where what varies is normal. Uniform play that is seen alone has
+0.63, (1.8 - 1) over (3 - 1) rooted; that of the other joints, which is seen with it, adds to it."""
 LEAST_BACKLASH = np.radians(0.15)
 """rad; a step of a 12-bit encoder is 0.088°."""
 LEAST_TRAVEL = np.radians(20)

@@ -18,7 +18,9 @@ _FURTHEST = 5.0
 """Standard deviations of what was believed before, beyond which nothing is looked for."""
 _LEAST_POSITION, _LEAST_EFFORT = 2.5e-4, 1e-3
 """rad and N·m; no sensor is trusted more than this."""
-_FEWEST_STRETCHES = 50
+_STRETCH = 0.3
+"""s in which errors belong together, at least: a joint that sticks reads the same wrong step for about so long."""
+_FEWEST_STRETCHES = 15
 _ALIKE = 0.05
 """Correlation below which what is left of two samples counts as independent."""
 
@@ -77,7 +79,8 @@ def fit(
     weights, noise, correlation = _weighed(problem, z)
     jacobian = problem.cautious(problem.jacobian(z, weights), z, weights)
     information = jacobian.T @ jacobian
-    covariance = _covariance(problem.rows(z[None], weights)[0], jacobian, correlation)
+    longest = max(float(correlation.max()), _STRETCH / float(np.median(np.diff(runs[0].stamps))))
+    covariance = _covariance(problem.rows(z[None], weights)[0], jacobian, longest)
     left = tuple(-apart.positions[0] for apart in problem.apart(z[None]))
     return Fit(problem.unknowns, z, covariance, information, noise, correlation, left)
 
@@ -110,20 +113,19 @@ def _search(
     return found
 
 
-def _covariance(
-    rows: NDArray[np.float64], jacobian: NDArray[np.float64], correlation: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _covariance(rows: NDArray[np.float64], jacobian: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
     """The sandwich H⁻¹ (S + 1) H⁻¹ with H = JᵀJ + 1 and S the scatter of what each stretch of time pulls at z.
 
     JᵀJ alone would believe that errors are alike at all speeds and that joints err each for itself. A late stamp does
-    neither: it moves all joints of a sample, the faster the more. Stretches are as long as what is left stays alike.
+    neither: it moves all joints of a sample, the faster the more. A stretch is of `alike` samples, as many as
+    what is left stays alike for.
     What is left of a stretch is smaller than its errors were, as z was fitted to it too; each pulls as it would at a z
     that was fitted without it, (1 - J H⁻¹ Jᵀ)⁻¹ of what is left (the jackknife of Bell and McCaffrey, 2002).
     """
     samples, joints = rows.shape
     entries = jacobian.shape[1]
     bread = np.linalg.inv(jacobian.T @ jacobian + np.eye(entries))
-    length = max(1, min(round(float(correlation.max())), samples // _FEWEST_STRETCHES))
+    length = max(1, min(round(alike), samples // _FEWEST_STRETCHES))
     scatter = np.eye(entries)
     for start in range(0, samples, length):
         own = jacobian[start * joints : (start + length) * joints]
