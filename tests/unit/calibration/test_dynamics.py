@@ -12,7 +12,7 @@ import pytest
 from robot_agent_calibration.dynamics.calibrate import Config, body_parameters, calibrate
 from robot_agent_calibration.dynamics.evidence import run_of
 from robot_agent_calibration.dynamics.excitation import BOX, Limits, clearance, fourier, information
-from robot_agent_calibration.dynamics.fit import Fit, fit
+from robot_agent_calibration.dynamics.fit import Fit, _covariance, fit
 from robot_agent_calibration.dynamics.motion import Run, arm_model, held, predict
 from robot_agent_calibration.dynamics.problem import Problem, Weights
 from robot_agent_calibration.dynamics.simulated import Sensing, drawn_body, simulated
@@ -322,3 +322,24 @@ def test_the_delay_is_what_its_number_says() -> None:
     unknowns = Unknowns(arm_model())
     assert unknowns.delay(np.zeros(unknowns.size)) == DELAY
     assert np.isclose(unknowns.delay(np.ones(unknowns.size)), DELAY + DELAY_PRIOR)
+
+
+def test_errors_that_stay_alike_for_a_while_are_not_taken_for_as_many_as_there_are_samples() -> None:
+    rng = np.random.default_rng(0)
+    samples, joints, entries, alike = 300, 3, 20, 12
+    phases = rng.uniform(0, 2 * np.pi, (joints, entries))
+    slow = np.sin(np.arange(samples)[:, None, None] * rng.uniform(0.02, 0.2, entries) + phases)
+    jacobian = 3 * slow.reshape(samples * joints, entries)
+    found, said = [], {alike: [], 1: []}
+    solve = np.linalg.inv(jacobian.T @ jacobian + np.eye(entries)) @ jacobian.T
+    for _ in range(150):
+        errors = np.repeat(rng.standard_normal((samples // alike, joints)), alike, axis=0)
+        found.append(-solve @ errors.ravel())
+        left = errors + (jacobian @ found[-1]).reshape(samples, joints)
+        for length, variances in said.items():
+            variances.append(np.diag(_covariance(left, jacobian, length)))
+    true = np.std(found, axis=0)
+    inside = {length: np.mean(np.abs(found) < 1.96 * np.sqrt(variances)) for length, variances in said.items()}
+    assert 0.93 < inside[alike] < 0.995
+    assert inside[1] < 0.75
+    assert np.median(np.sqrt(np.mean(said[alike], axis=0)) / true) == pytest.approx(1.1, abs=0.2)
