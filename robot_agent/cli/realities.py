@@ -20,7 +20,7 @@ from robot_agent.run.policies import Policy
 from robot_agent.run.sim2real import VisitedAxis
 
 ROS_MODULE = "robot_agent_ros.reality"
-"""Has `make_reality(robot, world, *, streams, camera_size, action_repeat)`, which returns a gymnasium environment."""
+"""Has `make_reality(robot, world, *, streams, camera_size, action_repeat, body)`, which returns an environment."""
 
 
 def listing() -> str:
@@ -48,7 +48,6 @@ def build_reality(name: str, world: str, **options: Any) -> gymnasium.Env[Any, A
     kind, _, robot = name.partition(":")
     try:
         if kind == "ros" and robot:
-            options.pop("body", None)
             return _on_ros()(robot, nominal_world(world), **options)
         return make_reality(name, world, **options)
     except ValueError as error:

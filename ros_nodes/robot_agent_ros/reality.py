@@ -66,31 +66,32 @@ def make_reality(
     streams: Sequence[str] = ("proprio",),
     camera_size: tuple[int, int] = (64, 64),
     action_repeat: int | None = None,
+    body: str | None = None,
 ) -> RobotReality:
     """The robot, for an agent that was trained in a world of its body; heard once before this returns.
 
     Args:
         robot: a parameter file of launch/config by its name, or the path of one; its section `agent` counts.
         world: says what actions and feelings mean, where episodes begin, and what is rewarded.
-        streams, camera_size, action_repeat: see `robot_agent_sim.make`.
+        streams, camera_size, action_repeat, body: see `robot_agent_sim.make`.
 
     Raises:
         BodyError: there is no such robot, it is a body of another world, or it is not heard.
     """
     try:
         config = _config_of(robot, world)
-        env = make_world(world, streams, camera_size, action_repeat)
-        body = body_of_world(world, env)
-        if not body.spec.goal_dim:
+        env = make_world(world, streams, camera_size, action_repeat, body)
+        robots = body_of_world(world, env)
+        if not robots.spec.goal_dim:
             raise ParameterError(
                 f"only a camera sees what is achieved in {world}, so nobody can judge it: choose a run of a goal world"
             )
-        if not isinstance(body, ServoBody):
+        if not isinstance(robots, ServoBody):
             raise ParameterError(f"{world} is a body on wheels, which nobody can bring to where an episode begins")
-        task = task_of(config, body, env)
+        task = task_of(config, robots, env)
     except NodeError as error:
         raise BodyError(f"ros:{robot}: {error}") from error
-    reality = RobotReality(robot, env, body, task, config, lambda: RobotLink("reality", body, config))
+    reality = RobotReality(robot, env, robots, task, config, lambda: RobotLink("reality", robots, config))
     reality.hear()
     return reality
 

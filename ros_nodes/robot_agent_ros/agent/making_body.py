@@ -18,15 +18,24 @@ from robot_agent_ros.errors import ParameterError
 
 
 def make_world(
-    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None = None
+    world: str,
+    streams: Sequence[str],
+    camera_size: tuple[int, int],
+    action_repeat: int | None = None,
+    body: str | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """A copy of the world, for its shapes, its kinematics and its reward.
 
+    Args:
+        world, streams, camera_size, action_repeat, body: see `robot_agent_sim.make`.
+
     Raises:
-        ParameterError: there is no such world.
+        ParameterError: there is no such world, or no such calibration.
     """
     try:
-        return robot_agent_sim.make(world, streams=streams, camera_size=camera_size, action_repeat=action_repeat)
+        return robot_agent_sim.make(
+            world, streams=streams, camera_size=camera_size, action_repeat=action_repeat, body=body
+        )
     except ValueError as error:
         raise ParameterError(f"world: {error}") from error
 

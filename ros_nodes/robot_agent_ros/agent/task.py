@@ -122,12 +122,12 @@ def task_of(config: AgentConfig, body: RobotBody, env: gymnasium.Env[Any, Any] |
 
 
 def hindsight_of(
-    config: AgentConfig, world: str, streams: Sequence[str], camera_size: tuple[int, int]
+    config: AgentConfig, world: str, streams: Sequence[str], camera_size: tuple[int, int], body: str | None = None
 ) -> MakeRewardFunction | None:
     """What builds the world's `compute_reward` in the learner's process; None where the world does not judge."""
     if not world or config.reward != "world":
         return None
-    return RewardFunctionOf(partial(make_world, world, tuple(streams), camera_size))
+    return RewardFunctionOf(partial(make_world, world, tuple(streams), camera_size, None, body))
 
 
 def named_function(name: str) -> Callable[..., Any]:

@@ -116,7 +116,7 @@ def _new_config(config: AgentConfig) -> RunConfig:
 def _body(config: AgentConfig, kept: RunConfig) -> tuple[RobotBody, Any]:
     if not config.world:
         return body_of_parameters(config), None
-    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat)
+    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat, kept.body)
     body = body_of_world(config.world, env)
     if config.control_rate:
         body = replace(body, spec=replace(body.spec, control_dt=1 / config.control_rate))

@@ -9,6 +9,8 @@ from typing import Any
 
 from robot_agent_sim.calibration.estimate import Estimate
 from robot_agent_sim.calibration.file import CalibrationFileError, read_calibration
+from robot_agent_sim.calibration.mounted_camera import LENS_SECTION, MountedCamera, mounted_camera
+from robot_agent_sim.calibration.mounted_camera import SECTION as CAMERA_SECTION
 
 SECTION, JOINTS_SECTION = "dynamics", "joints"
 QUANTITIES: Mapping[str, str] = {
@@ -47,6 +49,7 @@ class BodyParameters:
         masses: kg of links, by the name of their body.
         command_delay: s from a command's stamp to the motor.
         payload: kg held between the jaws.
+        camera: where a camera is and how wide it sees.
         undetermined: paths such as `masses.wrist` of which the data said nothing: value and interval are what was
             believed before.
     """
@@ -58,6 +61,7 @@ class BodyParameters:
     masses: Mapping[str, Estimate] = field(default_factory=dict)
     command_delay: Estimate | None = None
     payload: Estimate | None = None
+    camera: MountedCamera | None = None
     undetermined: Sequence[str] = ()
 
     def to_yaml(self) -> dict[str, Any]:
@@ -76,16 +80,16 @@ class BodyParameters:
 
 
 def read_body(path: Path | str) -> BodyParameters:
-    """The dynamics of a calibration file, with the encoders' zeros and ratios where its section `joints` has them.
+    """What a calibration file says of a body: dynamics, encoders and backlash of its joints, and where its camera is.
 
     Raises:
-        CalibrationFileError: it cannot be read, has neither section, or says what no body can be.
+        CalibrationFileError: it cannot be read, has none of these sections, or says what no body can be.
     """
     sections = read_calibration(Path(path))
-    if not {SECTION, JOINTS_SECTION} & set(sections):
+    if not {SECTION, JOINTS_SECTION, CAMERA_SECTION} & set(sections):
         raise CalibrationFileError(
-            f"{path} has no section {SECTION!r} and none {JOINTS_SECTION!r}: robot-agent calibrate dynamics RECORDING "
-            f"--out {path} adds it"
+            f"{path} has no section {SECTION!r}, none {JOINTS_SECTION!r} and none {CAMERA_SECTION!r}: robot-agent "
+            f"calibrate dynamics RECORDING --out {path} adds one"
         )
     try:
         body = _body(sections.get(SECTION, {}))
@@ -95,8 +99,14 @@ def read_body(path: Path | str) -> BodyParameters:
         encoders = _encoders(sections.get(JOINTS_SECTION, {}))
     except ValueError as error:
         raise CalibrationFileError(f"{JOINTS_SECTION} in {path}: {error}") from error
+    camera = None
+    if CAMERA_SECTION in sections:
+        try:
+            camera = mounted_camera(sections[CAMERA_SECTION], sections.get(LENS_SECTION))
+        except ValueError as error:
+            raise CalibrationFileError(f"{CAMERA_SECTION} in {path}: {error}") from error
     joints = {joint: {**encoders.get(joint, {}), **body.joints.get(joint, {})} for joint in {**body.joints, **encoders}}
-    return replace(body, joints=joints)
+    return replace(body, joints=joints, camera=camera)
 
 
 def _encoders(tree: Mapping[str, Any]) -> dict[str, dict[str, Estimate]]:

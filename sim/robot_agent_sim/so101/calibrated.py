@@ -7,11 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import mujoco
+import numpy as np
 
 from robot_agent_sim.calibration import CalibrationFileError, Estimate
 from robot_agent_sim.calibration.body import BodyParameters
+from robot_agent_sim.calibration.mounted_camera import MountedCamera
 from robot_agent_sim.so101.arm import JOINTS, Servo, arm_spec
 
+CAMERAS = {"base": "overhead", "gripper": "wrist"}
+"""The model's cameras, by the body that each is on; the base stands at the world's origin."""
 _FIELDS = {
     "stiffness": "stiffness",
     "friction": "friction",
@@ -66,7 +70,24 @@ def calibrated_spec(body: BodyParameters) -> mujoco.MjSpec:
         link.mass = mass.value
     if body.payload and body.payload.value:
         add_payload(spec, body.payload.value)
+    if body.camera is not None:
+        _place(spec, body.camera)
     return spec
+
+
+def _place(spec: mujoco.MjSpec, measured: MountedCamera) -> None:
+    """Puts the camera of the model that is on the same body where the real one is."""
+    if measured.parent not in CAMERAS:
+        raise CalibrationFileError(
+            f"the calibration has a camera on {measured.parent!r}, expected one on {' or '.join(CAMERAS)}"
+        )
+    camera = spec.camera(CAMERAS[measured.parent])
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, measured.rotation.ravel())
+    camera.pos, camera.quat = measured.position, quat
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+    if measured.opening is not None:
+        camera.fovy = measured.opening
 
 
 def add_payload(spec: mujoco.MjSpec, mass: float) -> None:

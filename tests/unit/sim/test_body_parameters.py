@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from robot_agent_sim.drift.drift import Drift
 from robot_agent_sim.so101.arm import JOINTS, Servo, arm_spec
 from robot_agent_sim.so101.calibrated import calibrated_spec
 from robot_agent_sim.so101.tasks import ReachEnv
+from scipy.spatial.transform import Rotation
 
 
 def known(what: str, value: float, error: float = 0.0, **interval: tuple[float, float]) -> Estimate:
@@ -80,7 +82,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(tmp_path: Path, changes: dict, 
 def test_a_file_without_a_body_is_refused(tmp_path: Path) -> None:
     merge_sections(tmp_path / "c.yaml", {"camera": {"anything": 1}})
     with pytest.raises(
-        CalibrationFileError, match="has no section 'dynamics' and none 'joints': robot-agent calibrate"
+        CalibrationFileError,
+        match="has no section 'dynamics', none 'joints' and none 'hand_eye': robot-agent calibrate",
     ):
         read_body(tmp_path / "c.yaml")
 
@@ -172,6 +175,49 @@ def test_what_joints_found_of_the_encoders_is_what_the_arm_feels(tmp_path: Path)
     merge_sections(tmp_path / "c.yaml", {"joints": {"elbow_flex": {"offset": number(1.0, "degrees")}}})
     with pytest.raises(CalibrationFileError, match=r"^joints in .*encoder_offset is in degrees, expected rad"):
         read_body(tmp_path / "c.yaml")
+
+
+def hand_eye(parent: str, position: tuple[float, ...], xyzw: tuple[float, ...]) -> dict:
+    place = {axis: number(value, "m") for axis, value in zip("xyz", position, strict=True)}
+    return {"camera": {"parent_frame": parent, "translation": place, "rotation_xyzw": list(xyzw)}}
+
+
+def test_a_camera_stands_and_opens_as_it_was_measured(tmp_path: Path) -> None:
+    seen = {}
+    nominal = ReachEnv(streams=("camera", "proprio"))
+    camera = nominal.model.camera("overhead")
+    optical = Rotation.from_quat(camera.quat, scalar_first=True) * Rotation.from_euler("x", np.pi)
+    for name, moved, focal in (("same", 0.0, 240 / math.tan(math.radians(24))), ("elsewhere", 0.1, 300.0)):
+        place = hand_eye("base", tuple(np.add(camera.pos, (0, moved, 0)).tolist()), optical.as_quat().tolist())
+        lens = {"image_height": 480, "camera_matrix": {"data": [focal, 0, 320, 0, focal, 240, 0, 0, 1]}}
+        path = tmp_path / f"{name}.yaml"
+        merge_sections(path, {"hand_eye": place, "camera": lens})
+        env = ReachEnv(body=read_body(path), streams=("camera", "proprio"))
+        seen[name] = env.reset(seed=0)[0]["camera/overhead"].astype(int)
+        assert env.model.camera("overhead").fovy[0] == pytest.approx(np.rad2deg(2 * np.arctan(240 / focal)))
+    expected = nominal.reset(seed=0)[0]["camera/overhead"].astype(int)
+    assert np.abs(seen["same"] - expected).max() <= 2
+    assert np.abs(seen["elsewhere"] - expected).mean() > 5
+
+
+def test_a_camera_on_the_hand_is_the_one_at_the_wrist(tmp_path: Path) -> None:
+    merge_sections(tmp_path / "c.yaml", {"hand_eye": hand_eye("gripper", (0.01, 0.05, -0.02), (1, 0, 0, 0))})
+    model = ReachEnv(body=read_body(tmp_path / "c.yaml"), streams=("proprio",)).model
+    np.testing.assert_allclose(model.camera("wrist").pos, (0.01, 0.05, -0.02))
+    np.testing.assert_allclose(np.abs(model.camera("wrist").quat), (1, 0, 0, 0), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("parent", "xyzw", "complaint"),
+    [
+        ("elbow", (0, 0, 0, 1), "a camera on 'elbow', expected one on base or gripper"),
+        ("base", (0, 0, 0, 2), "hand_eye in .* expected a quaternion of length 1"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_refused(tmp_path: Path, parent: str, xyzw: tuple[int, ...], complaint: str) -> None:
+    merge_sections(tmp_path / "c.yaml", {"hand_eye": hand_eye(parent, (0, 0, 0), xyzw)})
+    with pytest.raises(CalibrationFileError, match=complaint):
+        ReachEnv(body=read_body(tmp_path / "c.yaml"), streams=("proprio",))
 
 
 def test_randomisation_stays_in_the_intervals_and_fills_them(tmp_path: Path) -> None:
