@@ -216,7 +216,7 @@ def arm_intervals(rng: np.random.Generator, rig: Rig, free: Free, views: int) ->
     held = {name: bool(abs(z) < INSIDE) for name, z in named.items()}
     for name, estimate in zip(rig.chain.names, backlashes(fit.play), strict=True):
         low, high = estimate.interval_95
-        held[f"backlash {name}"] = bool(low <= 2 * rig.encoders.backlash <= high)
+        held[f"backlash {name}"] = bool(low <= rig.encoders.backlash <= high)
     return held
 
 

@@ -60,7 +60,7 @@ class ArmConfig:
 class Config(ArmConfig):
     """Where a camera is: on an arm's hand, looking at a standing board, or standing before a board in the hand.
 
-    The recording is an arm that stands still for each picture, in at least 20 poses that turn all of its joints.
+    The recording is an arm that stands still for each picture, in 30 or more poses that turn all of its joints.
     """
 
     trust_joints: bool = False

@@ -29,7 +29,7 @@ LEAST_TRAVEL = np.radians(20)
 class Config(hand_eye.ArmConfig):
     """Zeros, gear ratios and backlash of an arm's joints, together with the camera's pose.
 
-    angle = ratio · recorded + offset, give or take the backlash. The recording is that of hand-eye calibration. The
+    angle = ratio · recorded + offset, anywhere within the backlash. The recording is that of hand-eye calibration. The
     zeros of the first and the last joint are one with the poses of the board and the camera: no view tells them apart,
     so they are not given.
     """

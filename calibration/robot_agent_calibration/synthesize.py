@@ -46,8 +46,8 @@ class Config:
     ratio_error: float = 0.0
     """Largest error of a gear ratio; 0.01 is 1 %."""
 
-    backlash: float = 0.5
-    """Play of each joint to each side, degrees."""
+    backlash: float = 1.0
+    """All of the free play of each joint, degrees; poses are reached from both sides."""
 
     jitter: float = 0.002
     """Standard deviation of the stamps' errors, s."""

@@ -106,23 +106,23 @@ def camera_views(
 class Encoders:
     """What stands between a joint's angle and the angle that is recorded.
 
-    angle = ratio · recorded + offset + play, with play uniform in ± backlash and recorded in whole encoder steps.
+    angle = ratio · recorded + offset + play, with play uniform within the backlash and recorded in whole encoder steps.
 
     Args:
         offsets: (j,) rad, zero errors.
         ratios: (j,).
-        backlash: rad to each side; poses are approached from both.
+        backlash: rad, all of the free play; poses are approached from both sides.
         steps: of the encoder in a turn.
     """
 
     offsets: Array
     ratios: Array
-    backlash: float = np.radians(0.5)
+    backlash: float = np.radians(1.0)
     steps: int = 4096
 
     def recorded(self, rng: np.random.Generator, angles: Array) -> Array:
         """Of true angles (n, j), rad."""
-        play = rng.uniform(-self.backlash, self.backlash, angles.shape)
+        play = rng.uniform(-self.backlash / 2, self.backlash / 2, angles.shape)
         step = 2 * np.pi / self.steps
         return np.round((angles - self.offsets - play) / self.ratios / step) * step
 

@@ -16,7 +16,10 @@ from robot_agent.errors import RobotAgentError
 MEASURES: dict[str, tuple[str, str]] = {
     "camera": ("robot_agent_calibration.camera", "intrinsics and distortion, from views of a ChArUco board"),
     "hand-eye": ("robot_agent_calibration.hand_eye", "where a camera is on the hand, or beside the arm"),
-    "joints": ("robot_agent_calibration.joints", "zeros and gear ratios of the joints, by a camera and a board"),
+    "joints": (
+        "robot_agent_calibration.joints",
+        "zeros, gear ratios and backlash of the joints, by a camera and a board",
+    ),
     "delay": ("robot_agent_calibration.delay", "how late images are after joints, and joints after commands"),
     "dynamics": ("robot_agent_calibration.dynamics.calibrate", "an arm's servos, masses and delay, from how it moves"),
 }

@@ -73,6 +73,12 @@ def run(argv: Sequence[str]) -> int:
     except NodeError as error:
         raise RunError(str(error)) from error
     report = done.report
+    if not done.transitions:
+        why = ", ".join(f"{name} {count} times" for name, count in report.refused.most_common()) or "no command"
+        raise RunError(
+            f"nothing of {command.bag} could be imported from {report.commands} commands ({why}"
+            f"{': ' + report.sentence if report.sentence else ''}): give the world or the parameters of this robot"
+        )
     print(f"{done.replay}: {done.transitions} transitions in {done.episodes} episodes from {report.commands} commands")
     print(f"  reward known: {report.rewards}; quarantined: {done.quarantined}; actions clipped: {report.clipped}")
     for name, count in report.refused.most_common():

@@ -122,6 +122,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _train(out: Path, config: RunConfig, resume: bool) -> int:
+    if config.body:  # the run is to be found again from anywhere
+        config = replace(config, body=str(Path(config.body).resolve()))
     with LifeProgress(out.name, config.frames, config.minutes) as progress:
         life = Life(out, config, body_factory(config), resume=resume, on_progress=progress.update)
         print(f"{config.world} ({' + '.join(config.streams)}) on {life.device}, run folder {out}", file=sys.stderr)

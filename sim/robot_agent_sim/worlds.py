@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from robot_agent_sim.calibration import CalibrationFileError
 from robot_agent_sim.calibration.body import read_body
 from robot_agent_sim.cameras.platform import requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
@@ -237,9 +238,12 @@ def _make_calibrated(body: Path | str, randomise: bool, seed: int, world: str, *
     measured = read_body(body)
     if not randomise:
         return _make_own(world, *view, body=measured)
-    env: gymnasium.Env[Any, Any] = Drift(
-        _make_own(world, *view, body=earliest(measured)), ranges=uncertainty(measured), seed=seed
-    )
+    ranges = uncertainty(measured)
+    if not ranges:
+        raise CalibrationFileError(
+            f"{body} leaves nothing open that could be drawn anew: robot-agent calibrate dynamics says how sure it is"
+        )
+    env: gymnasium.Env[Any, Any] = Drift(_make_own(world, *view, body=earliest(measured)), ranges=ranges, seed=seed)
     return env
 
 

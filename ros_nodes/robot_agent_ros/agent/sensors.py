@@ -131,8 +131,10 @@ class RosSenses:
 
     def _poll_joints(self) -> None:
         """All that have come, since the newest may be of other joints, and the others say how fast these are."""
-        config = self._config()
-        for message, _ in waiting(self._joint_states):
+        config, messages = self._config(), [message for message, _ in waiting(self._joint_states)]
+        for index, message in enumerate(messages):
+            if index < len(messages) - 1 and self.now() - to_seconds(message.header.stamp) > config.largest_joint_age:
+                continue  # it became old while it waited for a decision, and a newer one has come
             is_used = self.joints.offer(
                 to_seconds(message.header.stamp),
                 self.now(),

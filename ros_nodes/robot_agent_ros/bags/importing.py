@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from robot_agent_ros.agent.mind import NO_WORLD
 from robot_agent_ros.agent.task import task_of
 from robot_agent_ros.bags.living import Living, Report, topic_names
 from robot_agent_ros.bags.reading import BagError, read_messages, topics_of
+from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import COMMAND, JOINT_STATES, REWARD
 
 REWARDS = ("recorded", "world", "none")
@@ -71,6 +73,11 @@ def import_bag(
         config = replace(config, world=kept.world)
     config = replace(config, reward={"recorded": "topic", "world": "world", "none": ""}[reward])
     body, env = _body(config, kept)
+    if reward == "world" and not body.spec.goal_dim:
+        raise ParameterError(
+            f"reward is world, but {config.world or 'a body without a world'} judges only what nobody recorded: take "
+            "the recorded rewards, or none"
+        )
     folder = RunFolder.open(run) if exists else RunFolder.create(run)
     if not exists:
         folder.write_config(to_tree(kept))
@@ -86,6 +93,8 @@ def import_bag(
             episodes.add(transition.episode)
     finally:
         writer.close()
+        if not exists and not count:
+            shutil.rmtree(run, ignore_errors=True)  # a run of nothing is none
     return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report)
 
 

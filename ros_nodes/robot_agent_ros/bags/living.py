@@ -48,12 +48,14 @@ class Report:
         refused: of them, by why no transition came of them.
         clipped: actions that were larger than an agent's can be.
         rewards: transitions whose reward is known.
+        sentence: why the last of the refused was.
     """
 
     commands: int
     refused: Counter[str]
     clipped: int = 0
     rewards: int = 0
+    sentence: str = ""
 
 
 class Living:
@@ -119,6 +121,7 @@ class Living:
                     yield from self._decided(one)
                 except Refused as why:
                     self.report.refused[why.name] += 1
+                    self.report.sentence = str(why)
                     self._pause()
 
     def _now(self, one: Recorded) -> float:

@@ -44,6 +44,8 @@ def bag_files(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
+    if not path.exists():
+        raise BagError(f"there is no {path}: give an MCAP file, or the folder of a recording")
     files = sorted(path.glob("*.mcap"), key=_place_in_recording) if path.is_dir() else []
     if not files:
         raise BagError(f"{path} holds no MCAP file: give a folder that `ros2 bag record -s mcap` or the recorder made")

@@ -198,7 +198,7 @@ def test_hand_eye_and_joints_are_measured_and_merged(
         assert error < 4.5 * estimate["standard_error"]
         assert estimate["standard_error"] < np.radians(0.3)
     backlash = [sections["joints"][name]["backlash"]["value"] for name in rig.chain.names]
-    assert np.degrees(np.mean(backlash)) == pytest.approx(2 * np.degrees(rig.encoders.backlash), rel=0.35)
+    assert np.degrees(np.mean(backlash)) == pytest.approx(np.degrees(rig.encoders.backlash), rel=0.35)
     assert "offset" not in sections["joints"]["shoulder_pan"]
     assert "one with the pose" in capsys.readouterr().out
     assert "<svg" in (tmp_path / "calibration_joints.html").read_text()

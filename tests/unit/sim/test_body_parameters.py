@@ -220,6 +220,12 @@ def test_a_camera_that_cannot_be_is_refused(tmp_path: Path, parent: str, xyzw: t
         ReachEnv(body=read_body(tmp_path / "c.yaml"), streams=("proprio",))
 
 
+def test_randomisation_of_what_is_known_exactly_is_refused(tmp_path: Path) -> None:
+    merge_sections(tmp_path / "c.yaml", {"hand_eye": hand_eye("base", (0.5, 0, 0.5), (1, 0, 0, 0))})
+    with pytest.raises(CalibrationFileError, match="leaves nothing open"):
+        robot_agent_sim.make("so101/reach", body=tmp_path / "c.yaml", randomise=True)
+
+
 def test_randomisation_stays_in_the_intervals_and_fills_them(tmp_path: Path) -> None:
     env = robot_agent_sim.make("so101/reach", body=written(tmp_path / "c.yaml"), randomise=True, seed=0)
     model, elbow, drawn = env.unwrapped.model, JOINTS.index("elbow_flex"), []

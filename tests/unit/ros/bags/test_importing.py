@@ -215,7 +215,7 @@ def test_the_command_needs_no_ros(tmp_path: Path):
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["nowhere", "--world", "servo-arm/reach"], "holds no MCAP file"),
+        (["nowhere", "--world", "servo-arm/reach"], "there is no"),
         (["bag", "--world", "servo-arm/reech"], "did you mean servo-arm/reach"),
         (["bag", "--world", "servo-arm/reach", "--namespace", "left"], "nothing on /left/joint_states"),
         (["junk.mcap", "--world", "servo-arm/reach"], "is no MCAP file"),
@@ -230,4 +230,22 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
     bag, *options = args
     assert main(["import-bag", str(tmp_path / bag), "--out", str(tmp_path / "run"), *options]) == 2
     assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recording_of_another_robot_is_refused_with_what_it_lacks_and_makes_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    Recording(tmp_path / "bag", 5)
+    flags = ["--out", str(tmp_path / "run"), "--world", "so101/reach"]
+    assert main(["import-bag", str(tmp_path / "bag"), *flags]) == 2
+    assert "from 5 commands (joints_unreadable 5 times" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_rewards_of_a_world_that_cannot_judge_a_recording_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    Recording(tmp_path / "bag", 5)
+    flags = ["--out", str(tmp_path / "run"), "--world", "rover/goal", "--reward", "world"]
+    assert main(["import-bag", str(tmp_path / "bag"), *flags]) == 2
+    assert "rover/goal judges only what nobody recorded" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
