@@ -11,6 +11,8 @@ import pytest
 
 from robot_agent.cli.main import COMMANDS, main
 from robot_agent.cli.train import parse
+from robot_agent.errors import RunError
+from robot_agent.run.config import RunConfig
 
 ROOT = Path(__file__).parents[3]
 
@@ -174,3 +176,16 @@ def test_a_calibration_that_is_not_there_is_named(tmp_path, capsys):
     assert main(["train", *arguments]) == 2
     assert "missing.yaml" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_remembers_its_calibration_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept: list[RunConfig] = []
+
+    def noted(out: Path, config: RunConfig, *_: object, **__: object) -> None:
+        kept.append(config)
+        raise RunError("enough is seen")
+
+    monkeypatch.setattr("robot_agent.cli.train.Life", noted)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--world", "so101/reach", "--body", "calibration.yaml", "--out", "run"]) == 2
+    assert kept[0].body == str(tmp_path / "calibration.yaml")
