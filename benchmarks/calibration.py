@@ -186,6 +186,8 @@ def camera_case(rng: np.random.Generator, model: str) -> dict[str, bool]:
 def arm_case(rng: np.random.Generator, chain: Chain, in_hand: bool, ratios: bool) -> dict[str, bool]:
     """Which intervals of a random arm hold the truth: the camera's place and turn, offsets, ratios, backlash."""
     rig = random_rig(rng, chain, in_hand)
+    backlash = np.radians(rng.uniform(0.5, 1.5, len(chain.names)))
+    rig = replace(rig, encoders=replace(rig.encoders, backlash=backlash))
     if not ratios:
         rig = replace(rig, encoders=replace(rig.encoders, ratios=np.ones(len(chain.names))))
     return arm_intervals(rng, rig, inner_offsets(chain, ratios), views=40)
@@ -214,9 +216,10 @@ def arm_intervals(rng: np.random.Generator, rig: Rig, free: Free, views: int) ->
         **{f"ratio {rig.chain.names[index]}": z for index, z in zip(np.flatnonzero(free.ratios), scales, strict=True)},
     }
     held = {name: bool(abs(z) < INSIDE) for name, z in named.items()}
-    for name, estimate in zip(rig.chain.names, backlashes(fit.play), strict=True):
+    truths = np.broadcast_to(rig.encoders.backlash, len(rig.chain.names))
+    for name, estimate, own in zip(rig.chain.names, backlashes(fit.play), truths, strict=True):
         low, high = estimate.interval_95
-        held[f"backlash {name}"] = bool(low <= rig.encoders.backlash <= high)
+        held[f"backlash {name}"] = bool(low <= own <= high)
     return held
 
 

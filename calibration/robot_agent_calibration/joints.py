@@ -19,8 +19,8 @@ from robot_agent_calibration.recording import Recording
 UNIFORM_ERROR = 0.75
 """Standard error of a standard deviation, of that where what varies is normal. Uniform play that is seen alone has
 0.63, (1.8 - 1) over (3 - 1) rooted; that of the other joints, which is seen with it, adds to it."""
-LEAST_BACKLASH = np.radians(0.15)
-"""rad; a step of a 12-bit encoder is 0.088°."""
+LEAST_BACKLASH = np.radians(0.09)
+"""rad that the whole interval must be above: a step of a 12-bit encoder."""
 LEAST_TRAVEL = np.radians(20)
 """rad that a joint must move for its gear ratio to be asked for."""
 
@@ -72,7 +72,7 @@ def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
             own["offset"] = Estimate(float(fit.body.offsets[index]), float(of_offsets[index]), "rad")
         if fit.free.ratios[index]:
             own["ratio"] = Estimate(float(fit.body.ratios[index]), float(of_ratios[index]), "1")
-        if backlash.value > LEAST_BACKLASH:
+        if backlash.interval_95[0] > LEAST_BACKLASH:
             own["backlash"] = backlash
         estimates[name] = own
     return estimates

@@ -111,18 +111,18 @@ class Encoders:
     Args:
         offsets: (j,) rad, zero errors.
         ratios: (j,).
-        backlash: rad, all of the free play; poses are approached from both sides.
+        backlash: rad, all of the free play, of all joints or of each (j,); poses are approached from both sides.
         steps: of the encoder in a turn.
     """
 
     offsets: Array
     ratios: Array
-    backlash: float = np.radians(1.0)
+    backlash: float | Array = np.pi / 180
     steps: int = 4096
 
     def recorded(self, rng: np.random.Generator, angles: Array) -> Array:
         """Of true angles (n, j), rad."""
-        play = rng.uniform(-self.backlash / 2, self.backlash / 2, angles.shape)
+        play = self.backlash * rng.uniform(-0.5, 0.5, angles.shape)
         step = 2 * np.pi / self.steps
         return np.round((angles - self.offsets - play) / self.ratios / step) * step
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import select
 import signal
 import time
 import warnings
@@ -187,7 +188,8 @@ class ProcessLearnerService:
         job: what to learn.
         largest_lag: updates that learning may fall behind before `advance` waits; keeps the update-to-data ratio true.
             A body that cannot wait takes a huge number.
-        idle: learn only while a core has nothing else to do (SCHED_IDLE, which Linux has and needs no privilege).
+        idle: learn only while a core has nothing else to do (SCHED_IDLE, which Linux has and needs no privilege); what
+            is waited for, the beginning and a checkpoint, is done as fast as ever.
     """
 
     def __init__(self, job: LearnerJob, largest_lag: int = 50, idle: bool = False) -> None:
@@ -195,6 +197,7 @@ class ProcessLearnerService:
         self.updates = 0
         self.skipped_updates = 0
         self._starved = False
+        self._idle = idle
         self._online = job.online
         self._metrics: list[dict[str, float]] = []
         self._replies: list[Path | str] = []
@@ -206,9 +209,8 @@ class ProcessLearnerService:
         atexit.register(self._pipe.close)
         try:
             theirs.close()
-            if idle:
-                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
             self._wait_for_reply()  # ready
+            self._stand_back(self._idle)
             self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
         except BaseException:
             self.close()
@@ -221,10 +223,11 @@ class ProcessLearnerService:
         return self._process.pid
 
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
-        self._send(("decisions", decisions))
+        told = self._tell(decisions)
         self._listen(0.0)
         due = self._online.updates_due(decisions)
         while due - self.updates - self.skipped_updates > self.largest_lag and not self._starved and not hurry():
+            told = told or self._tell(decisions)
             self._listen(0.1)
 
     def drain_metrics(self) -> list[dict[str, float]]:
@@ -232,8 +235,12 @@ class ProcessLearnerService:
         return drained
 
     def checkpoint(self, decisions: int, extra: Mapping[str, Any]) -> Path:
-        self._send(("checkpoint", decisions, dict(extra)))
-        return Path(self._wait_for_reply())
+        self._stand_back(False)
+        try:
+            self._send(("checkpoint", decisions, dict(extra)))
+            return Path(self._wait_for_reply())
+        finally:
+            self._stand_back(self._idle)
 
     def close(self) -> None:
         if self._process.is_alive():
@@ -244,6 +251,18 @@ class ProcessLearnerService:
             self._process.kill()
         atexit.unregister(self._pipe.close)
         self._pipe.close()
+
+    def _stand_back(self, idle: bool) -> None:
+        if self._idle:
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(self.pid, os.SCHED_IDLE if idle else os.SCHED_OTHER, os.sched_param(0))
+
+    def _tell(self, decisions: int) -> bool:
+        """Says how many decisions there are, unless the learner has long not listened; the next count says the same."""
+        is_writable = bool(select.select([], [self._pipe], [], 0)[1])
+        if is_writable:
+            self._send(("decisions", decisions))
+        return is_writable
 
     def _send(self, message: tuple[Any, ...]) -> None:
         try:

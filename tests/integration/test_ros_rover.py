@@ -20,7 +20,9 @@ def test_an_agent_drives_a_rover_by_twists_and_keeps_what_came_of_it(tmp_path: P
     sections = read_parameters(robot_file("rover"))
     with Processes(tmp_path) as processes, ears(JOINT_STATES, TWIST, DIAGNOSTICS) as listener:
         processes.start_node(SIM_BODY, {**sections["sim_body"], "image_width": 64, "image_height": 48})
-        processes.start_node(GATE, {**sections["gate"], "command_timeout": 0.5})
+        processes.start_node(
+            GATE, {**sections["gate"], "command_timeout": max(0.5, sections["gate"]["command_timeout"])}
+        )
         agent = {"image_size": [48, 64], "run_folder": str(run), **dict.fromkeys(AGES, 0.5)}
         processes.start_node(AGENT, {**sections["agent"], **agent})
         listener.until(lambda: bool(listener.heard[JOINT_STATES.name]))

@@ -130,7 +130,7 @@ def _covariance(rows: NDArray[np.float64], jacobian: NDArray[np.float64], alike:
     for start in range(0, samples, length):
         own = jacobian[start * joints : (start + length) * joints]
         left = rows[start : start + length].ravel()
-        pull = own.T @ np.linalg.solve(np.eye(len(own)) - own @ bread @ own.T, left)
+        pull = np.linalg.solve(np.eye(entries) - own.T @ own @ bread, own.T @ left)  # the same in fewer dimensions
         scatter += np.outer(pull, pull)
     covariance: NDArray[np.float64] = bread @ scatter @ bread
     return covariance

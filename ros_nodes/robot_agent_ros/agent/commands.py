@@ -29,7 +29,7 @@ def fill_command(message: Any, body: RobotBody, commanded: NDArray[np.float64]) 
 
 
 def read_commanded(message: Any, body: RobotBody) -> NDArray[np.float64]:
-    """What a message commands of the body (n,), within what may be commanded.
+    """What a message commands of the body (n,): of servos within what they may be told, of wheels whatever it asks.
 
     Raises:
         MessageError: it commands another body, or not one finite value for each joint.
@@ -38,5 +38,5 @@ def read_commanded(message: Any, body: RobotBody) -> NDArray[np.float64]:
         row = topic_of(body)
         raise MessageError(f"the command is a {type(message).__name__}, expected {row.type} for this body")
     if isinstance(body, WheeledBody):
-        return body.within(body.speeds(Velocity(*read_twist(message.twist))))
+        return body.speeds(Velocity(*read_twist(message.twist)))
     return body.within(read_command(message, body.joints))

@@ -30,6 +30,9 @@ class AgentConfig:
         "The world of robot_agent_sim that this robot is the body of, such as so101/reach; empty: the one of the "
         "checkpoint, or the joints below",
     )
+    body: str = parameter(
+        "", "The calibration.yaml of this robot; empty: the one that the checkpoint was trained with, if any"
+    )
     streams: tuple[str, ...] = parameter(
         ("proprio", "camera"), "What it perceives; a checkpoint brings its own", choices=("proprio", "camera")
     )

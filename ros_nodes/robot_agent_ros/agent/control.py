@@ -32,6 +32,8 @@ NEARLY_EVERY = 0.98
 """Share of decisions that are there when a command goes; the rest go late."""
 LONGEST_WAIT = 0.6
 """Share of a period that a command waits at most, from the moment of its decision on."""
+SHARE_OF_AGE = 0.8
+"""Of the age that a command may have: it waits no longer."""
 _RECENT = 150
 """Decisions that say how long they take."""
 _LOOK_AGAIN = 0.0004
@@ -265,7 +267,7 @@ class Control:
         took = time.perf_counter() - began
         self.plan.add(took)
         if self.config.even and self._due is not None:
-            self._wait_for_others(self._due)
+            self._wait_for_others(self._due, sight.stamp)
         age = self.clock.ros() - sight.stamp
         try:
             if age > self.config.largest_command_age:
@@ -286,10 +288,16 @@ class Control:
             if outcome.episode is not None:
                 self._keep(outcome.episode)
 
-    def _wait_for_others(self, due: float) -> None:
-        """Until nearly every decision that was due so would be there: a command's delay is then always the same."""
-        self._took.add(self.clock.now() - due)
-        self.clock.wait(due + min(self._took.quantile(NEARLY_EVERY), LONGEST_WAIT * self.period))
+    def _wait_for_others(self, due: float, stamp: float) -> None:
+        """Until nearly every decision that was due so would be there: a command's delay is then always the same.
+
+        It never becomes too old by that; `stamp` is that of what it is about, s of ROS's clock.
+        """
+        now = self.clock.now()
+        self._took.add(now - due)
+        until = due + min(self._took.quantile(NEARLY_EVERY), LONGEST_WAIT * self.period)
+        too_old = now + SHARE_OF_AGE * self.config.largest_command_age - (self.clock.ros() - stamp)
+        self.clock.wait(min(until, too_old))
 
     def _hold(self, why: Refused) -> None:
         """Nothing is commanded, so the gate holds; what comes after is another episode, from where the joints are."""

@@ -48,21 +48,27 @@ class FrameReader:
         self.size, self.expected, self.compressed, self.opening = size, tuple(expected), compressed, opening
         self._resize = fastest_resize()
         self._view: View | None = None
+        self._blind = Refused(
+            "camera_info_missing",
+            "no camera_info has come, so what the world's camera would see of a frame is not known: let the driver "
+            "publish it, or set camera_view to whole",
+        )
 
     def look_through(self, message: Any) -> None:
-        """Takes the camera_info of the frames that follow.
+        """Takes the camera_info of the frames that follow; if it is of no use, the last one stays.
 
-        Raises:
-            Refused: it cannot be used; the last one stays.
+        As long as there is none, frames are refused with what is wrong with it.
         """
         if self.opening is None:
             return
         try:
             lens = read_lens(message)
+            if self._view is None or lens != self._view.lens:
+                self._view = View(lens, self.opening, self.size[1] / self.size[0])
         except MessageError as error:
-            raise Refused("camera_info_unreadable", str(error)) from error
-        if self._view is None or lens != self._view.lens:
-            self._view = View(lens, self.opening, self.size[1] / self.size[0])
+            self._blind = Refused("camera_info_unreadable", str(error))
+        except Refused as why:
+            self._blind = why
 
     def read(self, message: Any) -> NDArray[np.uint8]:
         """The picture, uint8 (*size, 3).
@@ -82,11 +88,7 @@ class FrameReader:
             picture = self._decoded(to_rgb, message)
         if self.opening is not None:
             if self._view is None:
-                raise Refused(
-                    "camera_info_missing",
-                    "no camera_info has come, so what the world's camera would see of a frame is not known: let the "
-                    "driver publish it, or set camera_view to whole",
-                )
+                raise self._blind
             picture = self._view(picture)
         return self._resize(picture, self.size)
 

@@ -59,7 +59,11 @@ def make_mind(config: AgentConfig) -> Mind:
     path = Path(config.checkpoint).expanduser() if config.checkpoint else None
     kept = load_config(RunFolder.open(path)) if path else _new_run(config)
     world = config.world or (kept.world if path and kept.world != NO_WORLD else "")
-    env = make_world(world, kept.streams, kept.camera_size, kept.action_repeat, kept.body) if world else None
+    env = (
+        make_world(world, kept.streams, kept.camera_size, kept.action_repeat, config.body or kept.body)
+        if world
+        else None
+    )
     body = body_of_world(world, env) if env is not None else body_of_parameters(config)
     if env is not None and config.control_rate and abs(config.control_rate * body.spec.control_dt - 1) > 0.01:
         raise ParameterError(
@@ -105,7 +109,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
             folder,
             replace(kept, checkpoint_minutes=config.checkpoint_minutes),
             body.spec,
-            hindsight_of(config, world, kept.streams, kept.camera_size, kept.body),
+            hindsight_of(config, world, kept.streams, kept.camera_size, config.body or kept.body),
             resume=path is not None,
             keep_config=path is None,
             start_learner=start,

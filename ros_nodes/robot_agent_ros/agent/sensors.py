@@ -85,11 +85,7 @@ class RosSenses:
         config = self._config()
         if self._infos is not None:
             for message, _ in waiting(self._infos):
-                try:
-                    self._reader.look_through(message)
-                except Refused as why:
-                    self.camera.refused[why.name] += 1
-                    self.camera.fault, self.camera.sentence = why.name, str(why)
+                self._reader.look_through(message)
         for message, info in waiting(self._images):
             self._arrivals.append(time.monotonic() - max(0.0, (time.time_ns() - info["received_timestamp"]) * 1e-9))
             self._is_new |= self.camera.offer(

@@ -78,11 +78,12 @@ def import_bag(
             f"reward is world, but {config.world or 'a body without a world'} judges only what nobody recorded: take "
             "the recorded rewards, or none"
         )
+    task = task_of(config, body, env)
     folder = RunFolder.open(run) if exists else RunFolder.create(run)
     if not exists:
         folder.write_config(to_tree(kept))
     before = Replay(folder.replay)
-    living = Living(body, task_of(config, body, env), config, before.next_episode, source, namespace)
+    living = Living(body, task, config, before.next_episode, source, namespace)
     writer = ReplayWriter(folder.replay, body.spec)
     count = 0
     episodes = set()
@@ -125,7 +126,7 @@ def _new_config(config: AgentConfig) -> RunConfig:
 def _body(config: AgentConfig, kept: RunConfig) -> tuple[RobotBody, Any]:
     if not config.world:
         return body_of_parameters(config), None
-    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat, kept.body)
+    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat, config.body or kept.body)
     body = body_of_world(config.world, env)
     if config.control_rate:
         body = replace(body, spec=replace(body.spec, control_dt=1 / config.control_rate))

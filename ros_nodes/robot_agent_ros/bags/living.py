@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +108,7 @@ class Living:
             elif name in (IMAGE.name, COMPRESSED_IMAGE.name) and self.body.spec.cameras:
                 self._offer(self._camera, one, lambda message: message)  # unpacked when a decision is about it
             elif name == CAMERA_INFO.name:
-                with suppress(Refused):  # the frames that follow are refused, and that is counted
-                    self._reader.look_through(one.message)
+                self._reader.look_through(one.message)
             elif name == GOAL.name:
                 self.task.set_goal(one.message.data)
             elif name == REWARD.name:
@@ -169,7 +167,7 @@ class Living:
         decision = Decision((self._source,), 0.0, np.full(1, np.nan, np.float32), np.zeros(1, np.bool_))
         within = np.clip(action, -1, 1).astype(np.float32)
         self._episodes.decided(observation, within, stamp, decision, 0)
-        self._commanded = wanted
+        self._commanded = self.body.within(wanted)
 
     def _wanted(self, message: Any) -> NDArray[np.float64]:
         try:

@@ -79,7 +79,8 @@ class GateConfig:
     )
     start_tolerance: float = parameter(
         0.03,
-        "How far beyond its limits a joint may be measured at the start; the first output is the limit then",
+        "How far beyond its limits a joint may be measured at the start; the first output is the limit then. Also how "
+        "far it may have moved while it was not measured",
         unit="rad",
         low=0,
         high=0.5,

@@ -137,7 +137,7 @@ class Gate:
         self._owner_heard = 0.0
         self._measured: list[_Measured | None] = [None] * len(config.joints)
         self._lags_since: float | None = None
-        self._unseen = False
+        self._unseen: list[float] | None = None
         self._last: Now | None = None
         self._last_step: float | None = None
         self._clock_settles = -math.inf
@@ -368,22 +368,21 @@ class Gate:
         """Whether the output rests and the robot is not measured.
 
         Its driver may be about to start again, with the robot at another place: nothing must pull it away from there.
-        When it is measured again, a robot that is where it was goes on, and one that is elsewhere begins there.
+        When it is measured again, a robot that is where it was seen last goes on; one that is elsewhere begins there.
         """
         if not self.config.measures:
             return False
         measured = self._fresh(now)
         if measured is None:
-            self._unseen |= self.rests
-            if self._unseen:
+            if self._unseen is None and self.rests:
+                self._unseen = [math.nan if one is None else one.position for one in self._measured]
+            if self._unseen is not None:
                 self.status, self._target, self._return = self._blocked(now) or Status.JOINTS_LOST, None, None
-        elif self._unseen:
-            self._unseen = False
-            apart = [
-                abs(shaper.state.position - one.position) for shaper, one in zip(self.shapers, measured, strict=True)
-            ]
-            self._started = max(apart) <= self.config.tracking_error
-        return self._unseen
+        elif self._unseen is not None:
+            moved = [abs(one.position - before) for one, before in zip(measured, self._unseen, strict=True)]
+            self._started = max(moved) <= self.config.start_tolerance
+            self._unseen = None
+        return self._unseen is not None
 
     def _watch_lag(self, now: Now) -> None:
         """Latches when the robot does not go where the output goes."""

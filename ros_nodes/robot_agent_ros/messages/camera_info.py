@@ -9,7 +9,8 @@ import numpy as np
 
 from robot_agent_ros.messages.error import MessageError
 
-MODELS = ("plumb_bob", "rational_polynomial", "equidistant")
+COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+"""How many a lens's distortion has, by its model."""
 
 
 class CameraInfoMessage(Protocol):
@@ -30,7 +31,7 @@ class Lens:
         size: height and width of its frames, pixels.
         focal: in x and y, pixels.
         centre: principal point in x and y, pixels.
-        model: of `MODELS`.
+        model: of `COEFFICIENTS`.
         distortion: its coefficients, in OpenCV's order; empty for a lens that does not bend.
     """
 
@@ -54,15 +55,19 @@ def read_lens(message: CameraInfoMessage) -> Lens:
         raise MessageError(
             "camera_info has a focal length of 0, as of a camera that was never calibrated: calibrate it"
         )
-    bends = bool(d.any())
-    if bends and message.distortion_model not in MODELS:
-        raise MessageError(
-            f"camera_info has the lens {message.distortion_model!r}, expected one of {', '.join(MODELS)}"
-        )
+    model, size = message.distortion_model, (int(message.height), int(message.width))
+    if not (0 <= k[2] < size[1] and 0 <= k[5] < size[0]):
+        raise MessageError(f"camera_info has its centre at ({k[2]:g}, {k[5]:g}), beyond {size[1]}x{size[0]} pixels")
+    bends = bool(d.any()) or model == "equidistant"  # a fisheye without distortion is no pinhole either
+    if bends and model not in COEFFICIENTS:
+        raise MessageError(f"camera_info has the lens {model!r}, expected one of {', '.join(COEFFICIENTS)}")
+    if bends and len(d) not in COEFFICIENTS[model]:
+        counts = " or ".join(map(str, COEFFICIENTS[model]))
+        raise MessageError(f"camera_info has {len(d)} numbers of distortion, expected {counts} for {model}")
     return Lens(
-        size=(int(message.height), int(message.width)),
+        size=size,
         focal=(float(k[0]), float(k[4])),
         centre=(float(k[2]), float(k[5])),
-        model=message.distortion_model if bends else "plumb_bob",
+        model=model if bends else "plumb_bob",
         distortion=tuple(d.tolist()) if bends else (),
     )

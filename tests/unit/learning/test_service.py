@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -172,6 +173,21 @@ def test_a_learner_that_stands_back_gets_only_what_a_core_has_left(tmp_path: Pat
     for idle, policy in ((True, os.SCHED_IDLE), (False, os.SCHED_OTHER)):
         service = ProcessLearnerService(job(tmp_path), idle=idle)
         assert os.sched_getscheduler(service.pid) == policy
+        assert service.checkpoint(0, {}).exists()
+        assert os.sched_getscheduler(service.pid) == policy
+        service.close()
+
+
+def test_an_actor_never_waits_for_a_learner_that_does_not_listen(tmp_path: Path):
+    service = ProcessLearnerService(job(tmp_path), largest_lag=sys.maxsize)
+    os.kill(service.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        for decisions in range(20_000):
+            service.advance(decisions)
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
         service.close()
 
 

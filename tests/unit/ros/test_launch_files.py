@@ -15,11 +15,14 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from robot_agent_ros.agent.making_body import make_world
 from robot_agent_ros.errors import NodeError, ParameterError
+from robot_agent_ros.gate.config import GateConfig
 from robot_agent_ros.graph import ARGUMENTS, NODES, PACKAGE, SERVICES, TOPICS
 from robot_agent_ros.parameters import parameters_of
 from robot_agent_ros.robots import launch_folder, read_parameters, robot_file, starts
 
+from robot_agent.types import BodySpec
 from tests.ros_graph import ROOT, SOURCES, alone
 
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
@@ -60,6 +63,14 @@ def test_messages_and_services_of_the_table_are_dependencies_of_the_package():
 def test_a_robots_file_says_only_what_its_nodes_know(path: Path):
     planned = starts({"robot": path.stem, "record": "true"})
     assert {"gate", "agent", "recorder"} <= {start.node.name for start in planned}
+
+
+@pytest.mark.parametrize("path", [path for path in ROBOTS if path.stem != "ros2_control"], ids=lambda path: path.stem)
+def test_a_command_counts_for_three_periods_of_the_agent(path: Path):
+    sections = read_parameters(path)
+    world = make_world(sections["agent"]["world"], ("camera", "proprio"), (16, 16))
+    timeout = sections["gate"].get("command_timeout", GateConfig.command_timeout)
+    assert timeout >= 2.99 * BodySpec.from_env(world).control_dt
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)

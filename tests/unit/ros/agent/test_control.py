@@ -189,6 +189,18 @@ def test_a_command_waits_no_longer_than_a_share_of_its_period(world: World):
     assert world.time - due == pytest.approx(LONGEST_WAIT * world.control.period)
 
 
+def test_waiting_makes_no_command_too_old(world: World):
+    world.control.config = ControlConfig(largest_command_age=0.05, even=True)
+    world.poll, world.arrivals = (lambda: True), list
+    world.wait = lambda until: setattr(world, "time", max(world.time, until))
+    for takes in [0.2] + [0.01] * 20:
+        world.takes = takes
+        world.control._wait()
+        world.control._act()
+    assert world.control.held == {"plan_late": 1}
+    assert world.control.latency.quantile(1.0) == pytest.approx(0.04)
+
+
 def test_a_core_that_is_not_there_is_a_hold_that_says_so(world: World):
     world.control.config = ControlConfig(core=1023)
     world.control.run()

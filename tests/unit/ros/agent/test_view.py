@@ -55,6 +55,7 @@ def shade(rays: np.ndarray) -> np.ndarray:
         ("plumb_bob", ()),
         ("plumb_bob", (-0.25, 0.08, 0.001, -0.002, 0.0)),
         ("equidistant", (0.02, -0.01, 0.003, 0.0)),
+        ("equidistant", (0.0, 0.0, 0.0, 0.0)),
     ],
 )
 @pytest.mark.parametrize("shape", [1.0, 1.25])
@@ -96,6 +97,8 @@ def test_frames_of_another_size_than_the_lens_are_refused():
         ({"k": [0.0] * 9}, "never calibrated"),
         ({"d": [float("nan")] * 5}, "finite"),
         ({"d": [0.1] * 5, "distortion_model": "of_another_kind"}, "expected one of plumb_bob"),
+        ({"d": [0.1] * 5, "distortion_model": "equidistant"}, "5 numbers of distortion, expected 4 for equidistant"),
+        ({"k": [60.0, 0, 900.0, 0, 60.0, 20.0, 0, 0, 1.0]}, "beyond 64x48 pixels"),
     ],
 )
 def test_a_camera_info_that_makes_no_sense_is_refused(changes: dict, sentence: str):
@@ -104,6 +107,11 @@ def test_a_camera_info_that_makes_no_sense_is_refused(changes: dict, sentence: s
         setattr(message, name, value)
     with pytest.raises(MessageError, match=sentence):
         read_lens(message)
-    with pytest.raises(Refused) as caught:
-        FrameReader((16, 16), (48, 64), False, OPENING).look_through(message)
+    reader, frame = FrameReader((16, 16), (48, 64), False, OPENING), Image()
+    fill_image(frame, np.zeros((48, 64, 3), np.uint8))
+    reader.look_through(message)
+    with pytest.raises(Refused, match=sentence) as caught:
+        reader.read(frame)
     assert caught.value.name == "camera_info_unreadable"
+    reader.look_through(camera_info(64, 48, 60.0))
+    assert reader.read(frame).shape == (16, 16, 3)

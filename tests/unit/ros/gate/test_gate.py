@@ -229,8 +229,23 @@ def test_without_joint_states_the_robot_is_stopped_until_they_are_back():
     assert bench.gate.refused[Refusal.JOINTS_LOST] > 5
     assert bench.states is None
     bench.robot, bench.obeys = [position - 0.1 for position in stopped], False
-    assert bench.run(PERIOD).positions == stopped
+    assert bench.run(PERIOD).positions == bench.robot
     assert bench.run(0.1, [2.0, 2.0]).gate.status is Status.FOLLOWING
+
+
+def test_an_arm_that_hangs_where_it_was_seen_last_goes_on_as_it_was_told():
+    bench = Bench().run(1.0, [1.0, 1.0]).run(1.0)
+    told, bench.obeys = bench.positions, False
+    bench.robot = hanging = [position - 0.05 for position in told]
+    bench.run(0.1)
+    bench.robot = None
+    assert bench.run(0.5).states is None
+    bench.robot = [position + 0.01 for position in hanging]
+    assert bench.run(PERIOD).positions == told
+    bench.robot = None
+    bench.run(0.5)
+    bench.robot = [position - 0.04 for position in hanging]
+    assert bench.run(PERIOD).positions == bench.robot
 
 
 @pytest.mark.parametrize("stop", [False, True])
