@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mujoco import sysid
@@ -71,9 +71,12 @@ def fit(
     problem = Problem(runs, scale, timestep, threads)
     z, weights = start, Weights.coarse(problem.joints)
     if z is None:
-        z = _search(problem, np.zeros(problem.unknowns.size), weights, problem.quick_jacobian, iterations=16)
+        # Motion first: efforts at all joints answer each other's numbers, and a search that begins far off goes astray.
+        motion = replace(weights, efforts=np.zeros_like(weights.efforts))
+        z = _search(problem, np.zeros(problem.unknowns.size), motion, problem.quick_jacobian, iterations=16)
         weights = _weighed(problem, z)[0]
-        z = _search(problem, z, weights, problem.quick_jacobian, iterations=6)
+        has_efforts = any(run.efforts is not None for run in runs)
+        z = _search(problem, z, weights, problem.jacobian if has_efforts else problem.quick_jacobian, iterations=6)
     weights = _weighed(problem, z)[0]
     z = _search(problem, z, weights, problem.jacobian, iterations=2)
     weights, noise, correlation = _weighed(problem, z)

@@ -343,3 +343,16 @@ def test_errors_that_stay_alike_for_a_while_are_not_taken_for_as_many_as_there_a
     assert 0.93 < inside[alike] < 0.995
     assert inside[1] < 0.75
     assert np.median(np.sqrt(np.mean(said[alike], axis=0)) / true) == pytest.approx(1.1, abs=0.2)
+
+
+@pytest.mark.long
+def test_efforts_make_a_long_run_tell_absolute_values_and_lead_no_search_astray() -> None:
+    rng = np.random.default_rng(0)
+    truth = Unknowns(arm_model(0.0005), "effort")
+    z = drawn_body(truth, rng)
+    run = simulated(truth, z, *fourier(20.0, 50.0, rng), rng, Sensing(effort_noise=0.02))
+    found = fit([run], "effort")
+    errors = np.abs(found.unknowns.matrix @ (found.z - z))
+    for kind in ("stiffness", "friction", "damping", "armature"):
+        own = [error for path, error in zip(found.unknowns.paths, errors, strict=True) if path.endswith(f".{kind}")]
+        assert np.median(own) < 0.05, kind
