@@ -84,6 +84,15 @@ def test_the_graph_comes_up_survives_its_gate_and_ends_clean(tmp_path: Path, wat
     assert max(abs(a - b) for one in positions for a, b in zip(one, positions[-1], strict=True)) < 0.01
 
 
+def test_an_end_right_after_the_beginning_is_as_quiet(tmp_path: Path):
+    with Processes(tmp_path) as processes:
+        up = processes.start("up", ["-m", "robot_agent.cli.main", "ros", "up", "--robot", str(robot_file(tmp_path))])
+        wait_for_line(processes, "up: sim_body, gate, agent", 60)
+        up.send_signal(signal.SIGINT)  # while the agent still imports
+        assert up.wait(60) == 0, processes.log("up")
+        assert "Traceback" not in processes.log("up")
+
+
 def process_list() -> str:
     """(pid, command line) of the children of this test, one a line."""
     lines = []

@@ -25,7 +25,7 @@ def note(what):
 def end(number, frame):
     note("ended")
     sys.exit(0)
-signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
 (here / f"{name}.pid").write_text(str(os.getpid()))
 note("started " + " ".join(sys.argv[1:]))
 time.sleep(0.3 if (here / f"{name}.short").exists() else 60)
