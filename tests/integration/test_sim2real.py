@@ -157,6 +157,6 @@ def test_a_robot_on_ros_is_asked_for_where_it_lives(run: Path, monkeypatch: pyte
         return "the robot"
 
     monkeypatch.setitem(sys.modules, ROS_MODULE, SimpleNamespace(make_reality=make_reality))
-    options = {"streams": ("proprio",), "camera_size": (64, 64), "action_repeat": None}
-    assert build_reality("ros:so101", "life/arm-randomised", **options, body=None) == "the robot"
+    options = {"streams": ("proprio",), "camera_size": (64, 64), "action_repeat": None, "body": "calibration.yaml"}
+    assert build_reality("ros:so101", "life/arm-randomised", **options) == "the robot"
     assert asked == {"robot": "so101", "world": "so101/reach", **options}
