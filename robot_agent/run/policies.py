@@ -39,6 +39,17 @@ class Policy:
         title = self.title or self.run.name
         return title if self.step is None else f"{title}@{self.step}"
 
+    @property
+    def decisions(self) -> int:
+        """Decisions of its life.
+
+        Raises:
+            CheckpointError: its run holds no checkpoint that is whole.
+        """
+        if self.step is not None:
+            return self.step
+        return CheckpointStore(RunFolder.open(self.run).checkpoints).load_latest().step
+
     def load(self, spec: BodySpec, device: str) -> Agent:
         """The agent, for a body.
 

@@ -197,7 +197,7 @@ class Study:
         return {
             "name": policy.name,
             "run": str(policy.run),
-            "decisions": policy.step,
+            "decisions": policy.decisions,
             "world": policy.config.world,
             "streams": list(policy.config.streams),
             "seed": policy.config.seed,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from robot_agent.report.runs import RunRecord
+from robot_agent.run.config import RunConfig, to_tree
+from robot_agent.run.folder import RunFolder
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,6 +44,33 @@ def test_a_row_that_is_measured_again_replaces_the_old(tmp_path: Path):
         ("0", "50", "1.0"),
         ("0", "100", "2.0"),
     ]
+
+
+def test_a_life_measured_again_replaces_its_whole_curve_and_no_other(tmp_path: Path):
+    table = tmp_path / "curves.csv"
+    write_rows = script("table").write_rows
+    for seed, steps in ((0, (10, 20, 30)), (1, (10,)), (0, (10, 20))):
+        write_rows(table, [{"seed": seed, "steps": step} for step in steps], key=("seed",))
+    assert [tuple(line.values()) for line in rows(table)] == [("1", "10"), ("0", "10"), ("0", "20")]
+
+
+def test_a_curve_is_of_the_episodes_that_end_in_each_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    own_worlds = script("own_worlds")
+    folder = RunFolder.create(tmp_path / "run")
+    config = RunConfig(world="so101/reach", streams=("proprio",))
+    folder.write_config(to_tree(config))
+    with folder.metrics.open("w") as file:
+        for frames, success, gained in ((1500, False, 1.0), (3000, True, 2.0), (4500, True, 4.0)):
+            record = {"frames": frames, "success": success, "episode_return": gained}
+            file.write(json.dumps(record) + "\n")
+    found = own_worlds.curve(RunRecord.read(folder.path), config)
+    assert [(row["steps"], row["success_rate"], row["return_mean"], row["episodes"]) for row in found] == [
+        (3000, 0.5, 1.5, 2),
+        (6000, 1.0, 4.0, 1),
+    ]
+    drawn = own_worlds.picture([{name: str(value) for name, value in row.items()} for row in found])
+    assert drawn.startswith("<svg")
 
 
 def test_the_readme_gives_the_figures_of_the_table():

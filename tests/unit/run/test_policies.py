@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_run_alone_is_its_newest_checkpoint(run: Path):
     (policy,) = named_policies([str(run)])
-    assert (policy.name, policy.step, policy.newest) == ("arm", None, True)
+    assert (policy.name, policy.step, policy.decisions, policy.newest) == ("arm", None, 300, True)
     assert policy.config.world == "so101/reach"
 
 
@@ -34,7 +34,7 @@ def test_one_checkpoint_or_all_and_the_last_of_each_run_is_marked(run: Path):
     policies = named_policies([f"{run}@200", f"{run}@100"])
     assert [(policy.name, policy.newest) for policy in policies] == [("arm@200", True), ("arm@100", False)]
     policies = named_policies([str(run)], all_checkpoints=True)
-    assert [policy.step for policy in policies] == [100, 200, 300]
+    assert [policy.decisions for policy in policies] == [100, 200, 300]
     assert [policy.newest for policy in policies] == [False, False, True]
 
 
