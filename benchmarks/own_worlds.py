@@ -5,9 +5,8 @@
 
 Each row is a life from nothing with the default configuration of its streams, and 100 evaluation episodes of the agent
 it leaves behind. A success is a task that is done when the episode ends. Rows go to `results/own_worlds.csv`; one that
-is measured again replaces the old. A life that is found finished below `--keep` is evaluated, not lived again. How often
-the task was done along the way, noise of exploring included, goes to a second table, `own_worlds_curves.csv` beside the
-first, and all lives of that one are drawn.
+is measured again replaces the old. A life that is found finished below `--keep` is evaluated, not lived again. How
+often the task was done along the way, while exploring, goes to `own_worlds_curves.csv` beside it, and is drawn.
 """
 
 from __future__ import annotations

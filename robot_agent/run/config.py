@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from robot_agent.agent import AgentConfig
+from robot_agent.encoder.encoder import EncoderConfig
 from robot_agent.errors import RunError
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig
@@ -56,13 +57,19 @@ class RunConfig:
 
 
 def default_config(streams: tuple[str, ...]) -> RunConfig:
-    """The defaults for a set of streams: frames cost more to learn from than numbers, so a batch holds fewer."""
+    """The defaults for a set of streams.
+
+    Frames cost more to learn from than numbers, so a batch holds fewer. Two streams say more than one, so their latent
+    is wider: in the same width the picture is kept at the expense of where exactly the body is.
+    """
     if "camera" not in streams:
         return RunConfig(streams=("proprio",))
-    return RunConfig(
-        streams=tuple(stream for stream in ("proprio", "camera") if stream in streams),
-        online=OnlineConfig(learner=LearnerConfig(batch_size=64)),
-    )
+    config = RunConfig(streams=("camera",), online=OnlineConfig(learner=LearnerConfig(batch_size=64)))
+    if "proprio" not in streams:
+        return config
+    encoder = EncoderConfig(latent_dim=128, hidden=(256,))
+    agent = replace(config.agent, mind=replace(config.agent.mind, encoder=encoder))
+    return replace(config, streams=("proprio", "camera"), agent=agent)
 
 
 def to_tree(config: Any) -> Any:
