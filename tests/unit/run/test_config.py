@@ -19,6 +19,14 @@ def test_defaults_are_valid_and_survive_yaml():
     assert from_tree(RunConfig(), to_tree(calibrated)) == calibrated
 
 
+def test_two_streams_have_a_wider_latent_than_one():
+    widths = [
+        default_config(streams).agent.mind.encoder.latent_dim
+        for streams in (("proprio",), ("camera",), ("camera", "proprio"))
+    ]
+    assert widths == [64, 64, 128]
+
+
 @pytest.mark.parametrize(
     ("tree", "sentence"),
     [

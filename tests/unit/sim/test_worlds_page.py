@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -157,6 +158,14 @@ def test_a_named_arm_takes_an_action_for_two_frames(world: str, frames: int):
     assert env.metadata["frames_per_step"] == frames
     assert list(env.observation_space.spaces)[-1] == "proprio"  # type: ignore[attr-defined]
     assert robot_agent_sim.make(world, action_repeat=1).metadata["frames_per_step"] == 1
+
+
+def test_speeds_are_those_of_the_table_for_every_world():
+    with (ROOT / "benchmarks" / "results" / "sim.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["baseline"] == "without cameras"]
+    wanted = [[f"`{row['case']}`", f"{int(row['rate']):,}", f"{int(row['baseline_rate']):,}"] for row in rows]
+    assert table("world: steps") == wanted
+    assert [row["case"] for row in rows] == [*OWN_WORLDS, *SIDES]
 
 
 # ---- changes ----
