@@ -2,15 +2,14 @@
 
     python benchmarks/choices.py
     python benchmarks/choices.py --choices fsq --tasks cartpole-swingup --frames 50000
+    python benchmarks/choices.py --choices default narrow --streams camera proprio --tasks cartpole-swingup
 
-Each line is a short life from nothing and the evaluation of the agent it leaves behind. Rows are appended to
-`results/choices.csv`.
+Each line is a short life from nothing and the evaluation of the agent it leaves behind. Rows go to
+`results/choices.csv`; one that is measured again replaces the old.
 """
 
 from __future__ import annotations
 
-import csv
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +18,13 @@ from typing import Literal
 
 import tyro
 from dmc import measure
+from table import write_row
 
+from robot_agent.encoder.encoder import EncoderConfig
 from robot_agent.run.config import RunConfig, default_config
 
-COLUMNS = ("choice", "world", "streams", "seed", "frames", "return_mean", "return_std", "seconds", "device")
-Choice = Literal["default", "own_encoder", "fsq"]
+KEY = ("choice", "world", "streams", "seed", "frames")
+Choice = Literal["default", "own_encoder", "fsq", "narrow"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Benchmark:
     """Which choices, on which tasks, for how long."""
 
     choices: tuple[Choice, ...] = ("default", "own_encoder", "fsq")
-    """own_encoder: reward and value do not shape the encoder; fsq: discrete codes instead of simplices."""
+    """own_encoder: reward and value do not shape the encoder; fsq: discrete codes instead of simplices; narrow: two
+    streams have the latent of one."""
 
     tasks: tuple[str, ...] = ("cartpole-swingup", "walker-walk")
-    """Of dm_control's suite, from proprioception."""
+    """Of dm_control's suite."""
+
+    streams: tuple[Literal["proprio", "camera"], ...] = ("proprio",)
+    """What the agent perceives."""
 
     frames: int = 20_000
     """Simulator frames of a life, action repeat included."""
@@ -55,6 +60,8 @@ def alternative(config: RunConfig, choice: Choice) -> RunConfig:
     if choice == "fsq":
         encoder = replace(agent.mind.encoder, latent="fsq")
         return replace(config, agent=replace(agent, mind=replace(agent.mind, encoder=encoder)))
+    if choice == "narrow":
+        return replace(config, agent=replace(agent, mind=replace(agent.mind, encoder=EncoderConfig())))
     return config
 
 
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for task in benchmark.tasks:
         for choice in benchmark.choices:
             config = replace(
-                default_config(("proprio",)),
+                default_config(benchmark.streams),
                 world=f"dmc/{task}",
                 frames=benchmark.frames,
                 seed=benchmark.seed,
@@ -73,13 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             with tempfile.TemporaryDirectory() as scratch:
                 row = {"choice": choice, **measure(Path(scratch) / "run", alternative(config, choice))}
-            new = not benchmark.out.exists()
-            with benchmark.out.open("a", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
-            print(",".join(str(row[name]) for name in COLUMNS), file=sys.stdout, flush=True)
+            write_row(benchmark.out, row, KEY)
+            print(",".join(map(str, row.values())), flush=True)
 
 
 if __name__ == "__main__":
