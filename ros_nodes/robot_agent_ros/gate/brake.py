@@ -89,5 +89,5 @@ def stopping_extent(state: State, acceleration: float, jerk: float) -> Extent:
         along = math.copysign(1.0, left)
         root = math.sqrt(max(0.0, a * a + 2 * along * jerk * v))
         turn = moved(state, max(0.0, (along * a - root) / jerk), -along * jerk).position
-    speed = max(abs(v), abs(left)) if v * a > 0 or v * left < 0 else abs(v)
+    speed = max(abs(v), abs(left)) if v * a >= 0 or v * left < 0 else abs(v)
     return Extent(min(state.position, turn, end.position), max(state.position, turn, end.position), speed)

@@ -101,6 +101,8 @@ class _Measured(NamedTuple):
     position: float
     velocity: float
     at: float
+    output: float
+    """Where the output was then."""
 
 
 class Gate:
@@ -137,7 +139,8 @@ class Gate:
         self._owner_heard = 0.0
         self._measured: list[_Measured | None] = [None] * len(config.joints)
         self._lags_since: float | None = None
-        self._unseen: list[float] | None = None
+        self._unseen: list[_Measured] | None = None
+        self._is_astray = False
         self._last: Now | None = None
         self._last_step: float | None = None
         self._clock_settles = -math.inf
@@ -197,8 +200,9 @@ class Gate:
             return refusal
         for index, where in ours:
             velocity = velocities[where] if velocities else 0.0
-            self._measured[index] = _Measured(positions[where], velocity, now.steady - max(0.0, age))
             shaper = self.shapers[index]
+            at, output = now.steady - max(0.0, age), shaper.state.position
+            self._measured[index] = _Measured(positions[where], velocity, at, output)
             if self._started and isinstance(shaper, VelocityShaper):
                 shaper.measured(positions[where])
         return None
@@ -214,7 +218,9 @@ class Gate:
             return "nothing was stopped"
         if latched is Status.NOT_FOLLOWING:
             measured = self._fresh(now)
-            if measured is not None:
+            if measured is None:
+                self._is_astray = True
+            else:
                 self._return = [one.position for one in measured]
         return f"was {latched.value}"
 
@@ -368,21 +374,34 @@ class Gate:
         """Whether the output rests and the robot is not measured.
 
         Its driver may be about to start again, with the robot at another place: nothing must pull it away from there.
-        When it is measured again, a robot that is where it was seen last goes on; one that is elsewhere begins there.
+        When it is measured again, it goes on if neither the robot nor the output has moved since it was seen last, and
+        the output was not astray; else it begins where the robot is.
         """
         if not self.config.measures:
             return False
         measured = self._fresh(now)
         if measured is None:
+            self._is_astray |= self._return is not None
             if self._unseen is None and self.rests:
-                self._unseen = [math.nan if one is None else one.position for one in self._measured]
+                self._unseen = [one for one in self._measured if one is not None]  # all have been, or it had not begun
             if self._unseen is not None:
                 self.status, self._target, self._return = self._blocked(now) or Status.JOINTS_LOST, None, None
-        elif self._unseen is not None:
-            moved = [abs(one.position - before) for one, before in zip(measured, self._unseen, strict=True)]
-            self._started = max(moved) <= self.config.start_tolerance
-            self._unseen = None
-        return self._unseen is not None
+            return self._unseen is not None
+        if self._unseen is not None:
+            self._started = not self._is_astray and not self._has_moved(measured, self._unseen)
+        elif self._is_astray and self._target is None:
+            self._return = [one.position for one in measured]
+        self._unseen, self._is_astray = None, False
+        return False
+
+    def _has_moved(self, measured: Sequence[_Measured], before: Sequence[_Measured]) -> bool:
+        """Whether the robot or the output is elsewhere than when it was seen last."""
+        moved = [abs(one.position - then.position) for one, then in zip(measured, before, strict=True)]
+        if not self.config.moves_by_velocity:
+            moved += [
+                abs(shaper.state.position - then.output) for shaper, then in zip(self.shapers, before, strict=True)
+            ]
+        return max(moved) > self.config.start_tolerance
 
     def _watch_lag(self, now: Now) -> None:
         """Latches when the robot does not go where the output goes."""

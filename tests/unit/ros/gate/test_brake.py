@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from robot_agent_ros.gate.brake import State, moved, stop, stopping, stopping_extent
 from ruckig import ControlInterface, InputParameter, Ruckig, Trajectory
@@ -52,6 +52,7 @@ def test_what_is_left_of_a_stop_is_the_stop_from_there(state: State, first: floa
 
 
 @given(states)
+@example(State(0.0, 0.0, 1.0))  # at rest for a moment, about to move
 def test_how_far_a_stop_goes(state: State):
     seconds = sum(phase.seconds for phase in stop(state, ACCELERATION, JERK))
     assume(seconds > 1e-3)

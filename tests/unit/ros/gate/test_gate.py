@@ -263,6 +263,47 @@ def test_a_driver_that_starts_again_with_the_robot_elsewhere_is_not_pulled_back(
     assert bench.gate.status is (Status.STOPPED if stop else Status.HOLDING)
 
 
+def test_a_robot_that_stood_still_while_the_output_went_on_is_held_where_it_is():
+    bench = Bench().run(0.1).run(0.4, [2.0, 2.0])
+    bench.obeys, dead = False, bench.robot  # the driver dies in mid-motion, and the servos stay where they are
+    assert dead is not None
+    bench.robot = None
+    assert bench.run(1.0, [2.0, 2.0]).states is None
+    bench.robot = dead
+    assert bench.run(PERIOD).positions == dead
+
+
+@pytest.mark.parametrize("loses", ["before the reset", "in mid-return", "while braking"])
+def test_an_output_that_was_to_return_to_a_robot_does_so_when_the_robot_is_seen_again(loses: str):
+    bench = Bench(joint_timeout=0.05).run(0.1)
+    bench.obeys, still = False, [0.5, -0.5]
+    while bench.gate.status is not Status.NOT_FOLLOWING:
+        bench.run(PERIOD, [2.0, -2.0])
+    if loses != "while braking":
+        bench.run(1.0)
+    if loses == "in mid-return":
+        bench.gate.reset(bench.now)
+        bench.run(0.3)
+        assert abs(bench.positions[0] - still[0]) > 0.2
+        bench.robot = None
+        assert bench.run(1.0).states is None
+    else:
+        bench.robot = None
+        bench.run(0.06)
+        assert bench.gate.rests == (loses == "before the reset")
+        bench.gate.reset(bench.now)
+        bench.run(0.5 if bench.gate.rests else PERIOD)
+    bench.robot = still
+    bench.run(PERIOD)
+    before = bench.positions
+    for _ in range(600):
+        bench.run(PERIOD)
+        assert max(abs(a - b) for a, b in zip(bench.positions, before, strict=True)) <= 2.0 * PERIOD * (1 + 1e-9)
+        before = bench.positions
+    assert bench.positions == pytest.approx(still, abs=1e-5)
+    assert bench.gate.status is Status.HOLDING
+
+
 def test_a_driver_that_starts_again_with_the_robot_beyond_its_limits_gets_nothing():
     bench = Bench().run(0.5, [1.0, 1.0])
     bench.robot = None
