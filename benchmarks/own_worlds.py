@@ -125,8 +125,10 @@ def measure(folder: Path, config: RunConfig, episodes: int) -> dict[str, object]
 
 def curve(run: RunRecord, config: RunConfig) -> list[dict[str, object]]:
     """A row for each stretch of a life: how often its episodes ended with the task done, and their mean return."""
-    ends, successes = run.series("frames", "success")
-    returns = run.series("frames", "episode_return")[1]
+    ended = [record for record in run.episodes if record.get("success") is not None]
+    ends, successes, returns = (
+        np.array([record[name] for record in ended], float) for name in ("frames", "success", "episode_return")
+    )
     stretches = np.ceil(ends / CURVE_STEPS).astype(int)
     return [
         {

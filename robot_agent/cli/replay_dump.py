@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
         raise RunError(f"{path} does not exist: give a run folder or a file of its dumps folder")
     folder = RunFolder.open(path)
     replay = Replay(folder.replay)
-    print(f"{path}: {replay.decisions} decisions in {replay.next_episode} episodes, {replay.quarantined} quarantined")
+    print(f"{path}: {replay.decisions} decisions in {replay.episodes} episodes, {replay.quarantined} quarantined")
     dumps = sorted((folder.path / "dumps").glob(f"{PREFIX}*.npz"))
     if not dumps:
         print("no update was skipped")

@@ -122,7 +122,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _train(out: Path, config: RunConfig, resume: bool) -> int:
-    if config.body:  # the run is to be found again from anywhere
+    if config.body and not resume:  # the run is to be found again from anywhere; one that goes on has what it has
         config = replace(config, body=str(Path(config.body).resolve()))
     with LifeProgress(out.name, config.frames, config.minutes) as progress:
         life = Life(out, config, body_factory(config), resume=resume, on_progress=progress.update)

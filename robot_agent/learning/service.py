@@ -189,7 +189,8 @@ class ProcessLearnerService:
         largest_lag: updates that learning may fall behind before `advance` waits; keeps the update-to-data ratio true.
             A body that cannot wait takes a huge number.
         idle: learn only while a core has nothing else to do (SCHED_IDLE, which Linux has and needs no privilege); what
-            is waited for, the beginning and a checkpoint, is done as fast as ever.
+            is waited for, the beginning and a checkpoint, is done as fast as ever, the latter where the system lets a
+            process come back from there (RLIMIT_NICE of 20, or root).
     """
 
     def __init__(self, job: LearnerJob, largest_lag: int = 50, idle: bool = False) -> None:
@@ -254,7 +255,7 @@ class ProcessLearnerService:
 
     def _stand_back(self, idle: bool) -> None:
         if self._idle:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):  # it may go there freely, but not always come back
                 os.sched_setscheduler(self.pid, os.SCHED_IDLE if idle else os.SCHED_OTHER, os.sched_param(0))
 
     def _tell(self, decisions: int) -> bool:

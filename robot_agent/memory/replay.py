@@ -181,8 +181,13 @@ class Replay:
         return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())
 
     @property
+    def episodes(self) -> int:
+        """How many there are."""
+        return len({int(number) for segment in self.segments.values() for number in np.unique(segment.rows["episode"])})
+
+    @property
     def next_episode(self) -> int:
-        """A number higher than that of every episode; where one agent lived, also how many there are."""
+        """A number higher than that of every episode; a number may be missing before it, where nothing was kept."""
         return max((int(s.rows["episode"].max()) + 1 for s in self.segments.values() if len(s.rows)), default=0)
 
     def read(self, address: Address) -> NDArray[np.void]:

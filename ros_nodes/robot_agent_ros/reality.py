@@ -80,7 +80,7 @@ def make_reality(
     """
     try:
         config = _config_of(robot, world)
-        env = make_world(world, streams, camera_size, action_repeat, config.body or body)
+        env = make_world(world, streams, camera_size, action_repeat, config.calibration or body)
         robots = body_of_world(world, env)
         if not robots.spec.goal_dim:
             raise ParameterError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.parameters import parameter
@@ -114,6 +115,11 @@ class AgentConfig:
     def has_wheels(self) -> bool:
         """Whether the joints are wheels that a twist drives, and not servos."""
         return self.wheel_separation > 0
+
+    @property
+    def calibration(self) -> str | None:
+        """The file of `body`, as it is found from anywhere; None if none is named."""
+        return str(Path(self.body).expanduser().resolve()) if self.body else None
 
     def __post_init__(self) -> None:
         for name in ("camera_size", "image_size"):

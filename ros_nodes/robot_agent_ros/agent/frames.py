@@ -48,7 +48,8 @@ class FrameReader:
         self.size, self.expected, self.compressed, self.opening = size, tuple(expected), compressed, opening
         self._resize = fastest_resize()
         self._view: View | None = None
-        self._blind = Refused(
+        # Words and no error: one that is raised again and again would hold every frame that it was raised about.
+        self._blind = (
             "camera_info_missing",
             "no camera_info has come, so what the world's camera would see of a frame is not known: let the driver "
             "publish it, or set camera_view to whole",
@@ -66,9 +67,9 @@ class FrameReader:
             if self._view is None or lens != self._view.lens:
                 self._view = View(lens, self.opening, self.size[1] / self.size[0])
         except MessageError as error:
-            self._blind = Refused("camera_info_unreadable", str(error))
+            self._blind = ("camera_info_unreadable", str(error))
         except Refused as why:
-            self._blind = why
+            self._blind = (why.name, str(why))
 
     def read(self, message: Any) -> NDArray[np.uint8]:
         """The picture, uint8 (*size, 3).
@@ -88,7 +89,7 @@ class FrameReader:
             picture = self._decoded(to_rgb, message)
         if self.opening is not None:
             if self._view is None:
-                raise self._blind
+                raise Refused(*self._blind)
             picture = self._view(picture)
         return self._resize(picture, self.size)
 

@@ -60,7 +60,7 @@ def make_mind(config: AgentConfig) -> Mind:
     kept = load_config(RunFolder.open(path)) if path else _new_run(config)
     world = config.world or (kept.world if path and kept.world != NO_WORLD else "")
     env = (
-        make_world(world, kept.streams, kept.camera_size, kept.action_repeat, config.body or kept.body)
+        make_world(world, kept.streams, kept.camera_size, kept.action_repeat, config.calibration or kept.body)
         if world
         else None
     )
@@ -109,7 +109,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
             folder,
             replace(kept, checkpoint_minutes=config.checkpoint_minutes),
             body.spec,
-            hindsight_of(config, world, kept.streams, kept.camera_size, config.body or kept.body),
+            hindsight_of(config, world, kept.streams, kept.camera_size, config.calibration or kept.body),
             resume=path is not None,
             keep_config=path is None,
             start_learner=start,
@@ -131,7 +131,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
 def _new_run(config: AgentConfig) -> RunConfig:
     height, width = config.camera_size
     base = replace(default_config(config.streams), seed=config.seed, camera_size=(height, width), frames=10**12)
-    base = replace(base, world=config.world or NO_WORLD)
+    base = replace(base, world=config.world or NO_WORLD, body=config.calibration)
     return from_tree(base, read_yaml(Path(config.settings).expanduser())) if config.settings else base
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -202,6 +202,9 @@ class AgentNode(LifecycleNode):
             refusal = self._mind.task.set_goal(config.goal)
             if refusal:
                 raise ParameterError(refusal)
+        control = self._control
+        if control is not None:
+            control.config = replace(control.config, largest_command_age=config.largest_command_age)
 
     def _complain(self, sentence: str) -> None:
         self.get_logger().error(sentence)

@@ -73,7 +73,7 @@ def import_bag(
         config = replace(config, world=kept.world)
     config = replace(config, reward={"recorded": "topic", "world": "world", "none": ""}[reward])
     body, env = _body(config, kept)
-    if reward == "world" and not body.spec.goal_dim:
+    if reward == "world" and (env is None or not body.spec.goal_dim):
         raise ParameterError(
             f"reward is world, but {config.world or 'a body without a world'} judges only what nobody recorded: take "
             "the recorded rewards, or none"
@@ -119,14 +119,18 @@ def has_rewards(bag: Path, namespace: str = "") -> bool:
 def _new_config(config: AgentConfig) -> RunConfig:
     height, width = config.camera_size
     return replace(
-        default_config(config.streams), world=config.world or NO_WORLD, camera_size=(height, width), frames=10**12
+        default_config(config.streams),
+        world=config.world or NO_WORLD,
+        body=config.calibration,
+        camera_size=(height, width),
+        frames=10**12,
     )
 
 
 def _body(config: AgentConfig, kept: RunConfig) -> tuple[RobotBody, Any]:
     if not config.world:
         return body_of_parameters(config), None
-    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat, config.body or kept.body)
+    env = make_world(config.world, kept.streams, kept.camera_size, kept.action_repeat, config.calibration or kept.body)
     body = body_of_world(config.world, env)
     if config.control_rate:
         body = replace(body, spec=replace(body.spec, control_dt=1 / config.control_rate))

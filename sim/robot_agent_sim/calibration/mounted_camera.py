@@ -23,7 +23,8 @@ class MountedCamera:
         parent: the body that it is on, by its name in the model.
         position: in m in the parent's frame (3,).
         rotation: from the frame of a camera in MuJoCo to the parent's (3, 3).
-        opening: degrees from top to bottom of its frames; None where its lens was not measured.
+        opening: degrees from top to bottom of its frames, as a pinhole of its focal length would open; None where its
+            lens was not measured.
     """
 
     parent: str
@@ -43,16 +44,24 @@ def mounted_camera(hand_eye: Mapping[str, Any], lens: Mapping[str, Any] | None =
         position = np.array([pose["translation"][axis]["value"] for axis in "xyz"], np.float64)
         turned = _rotation(np.array(pose["rotation_xyzw"], np.float64))
         parent = str(pose["parent_frame"])
-        opening = None
-        if lens is not None:
-            opening = degrees(2 * atan(float(lens["image_height"]) / 2 / float(lens["camera_matrix"]["data"][4])))
-    except (KeyError, TypeError, IndexError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"it lacks {error}: write it with robot-agent calibrate") from error
+    opening = None if lens is None else _opening(lens)
     if not np.all(np.isfinite(position)) or (opening is not None and not 0 < opening < 170):
         raise ValueError(
             f"the camera is at {position.tolist()} and opens {opening}, expected finite numbers, in degrees"
         )
     return MountedCamera(parent, position, turned @ _OPTICAL_TO_MUJOCO, opening)
+
+
+def _opening(lens: Mapping[str, Any]) -> float:
+    try:
+        return degrees(2 * atan(float(lens["image_height"]) / 2 / float(lens["camera_matrix"]["data"][4])))
+    except (KeyError, TypeError, IndexError, ZeroDivisionError) as error:
+        raise ValueError(
+            f"the section {LENS_SECTION} beside it has no image_height and camera_matrix that say how wide it opens: "
+            "write it with robot-agent calibrate camera"
+        ) from error
 
 
 def _rotation(xyzw: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ import pytest
 from robot_agent.cli.main import COMMANDS, main
 from robot_agent.cli.train import parse
 from robot_agent.errors import RunError
-from robot_agent.run.config import RunConfig
+from robot_agent.run.config import RunConfig, to_tree
+from robot_agent.run.folder import RunFolder
 
 ROOT = Path(__file__).parents[3]
 
@@ -189,3 +190,17 @@ def test_a_run_remembers_its_calibration_from_anywhere(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--world", "so101/reach", "--body", "calibration.yaml", "--out", "run"]) == 2
     assert kept[0].body == str(tmp_path / "calibration.yaml")
+
+
+def test_a_run_whose_calibration_is_named_from_where_it_began_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_config(to_tree(RunConfig(world="so101/reach", body="calibration.yaml")))
+    kept: list[RunConfig] = []
+
+    def noted(out: Path, config: RunConfig, *_: object, **__: object) -> None:
+        kept.append(config)
+        raise RunError("enough is seen")
+
+    monkeypatch.setattr("robot_agent.cli.train.Life", noted)
+    assert main(["train", "--resume", str(folder.path)]) == 2
+    assert kept[0].body == "calibration.yaml"

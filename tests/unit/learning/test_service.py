@@ -178,6 +178,22 @@ def test_a_learner_that_stands_back_gets_only_what_a_core_has_left(tmp_path: Pat
         service.close()
 
 
+def test_a_learner_that_may_not_come_forward_again_writes_its_checkpoint_from_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    service = ProcessLearnerService(job(tmp_path), idle=True)
+    allowed = os.sched_setscheduler
+
+    def only_back(pid: int, policy: int, parameters: os.sched_param) -> None:
+        if policy != os.SCHED_IDLE:
+            raise PermissionError(1, "Operation not permitted")  # what Linux says without RLIMIT_NICE
+        allowed(pid, policy, parameters)
+
+    monkeypatch.setattr(os, "sched_setscheduler", only_back)
+    assert service.checkpoint(0, {}).exists()
+    service.close()
+
+
 def test_an_actor_never_waits_for_a_learner_that_does_not_listen(tmp_path: Path):
     service = ProcessLearnerService(job(tmp_path), largest_lag=sys.maxsize)
     os.kill(service.pid, signal.SIGSTOP)

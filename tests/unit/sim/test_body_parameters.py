@@ -220,6 +220,13 @@ def test_a_camera_that_cannot_be_is_refused(tmp_path: Path, parent: str, xyzw: t
         ReachEnv(body=read_body(tmp_path / "c.yaml"), streams=("proprio",))
 
 
+@pytest.mark.parametrize("lens", [{}, {"image_height": 480}, {"image_height": 480, "camera_matrix": {"data": [0] * 9}}])
+def test_a_lens_that_says_nothing_is_named_by_its_own_section(tmp_path: Path, lens: dict) -> None:
+    merge_sections(tmp_path / "c.yaml", {"hand_eye": hand_eye("base", (0, 0, 0), (0, 0, 0, 1)), "camera": lens})
+    with pytest.raises(CalibrationFileError, match="section camera beside it has no image_height and camera_matrix"):
+        read_body(tmp_path / "c.yaml")
+
+
 def test_randomisation_of_what_is_known_exactly_is_refused(tmp_path: Path) -> None:
     merge_sections(tmp_path / "c.yaml", {"hand_eye": hand_eye("base", (0.5, 0, 0.5), (1, 0, 0, 0))})
     with pytest.raises(CalibrationFileError, match="leaves nothing open"):

@@ -49,3 +49,13 @@ def test_a_compressed_frame_is_checked_too():
     with pytest.raises(Refused) as caught:
         reader.read(SimpleNamespace(format="jpeg", data=b"nonsense"))
     assert caught.value.name == "camera_unreadable"
+
+
+def test_frames_that_are_refused_again_and_again_are_not_held():
+    reader = FrameReader((16, 16), (48, 64), compressed=False, opening=1.0)
+    depths = []
+    for _ in range(3):
+        with pytest.raises(Refused, match="no camera_info has come") as caught:
+            reader.read(frame())
+        depths.append(len(caught.traceback))
+    assert len(set(depths)) == 1

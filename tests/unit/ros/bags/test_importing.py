@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from robot_agent_ros.agent import mind
 from robot_agent_ros.agent.config import AgentConfig
+from robot_agent_ros.bags import importing
 from robot_agent_ros.bags.importing import has_rewards, import_bag
 from robot_agent_ros.bags.reading import BagError, read_messages
 from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
@@ -104,7 +106,7 @@ def test_a_pause_ends_an_episode_and_joins_nothing(tmp_path: Path):
     Recording(tmp_path / "bag", 40, pause_at=20, goal_every=1000)
     done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
     rows = rows_of(tmp_path / "run")
-    assert done.episodes == 2
+    assert done.episodes == Replay(tmp_path / "run" / "replay").episodes == 2
     assert done.transitions == 38
     for episode in np.unique(rows["episode"]):
         stamps = rows["stamp"][(rows["episode"] == episode) & ~rows["is_final"]]
@@ -241,6 +243,23 @@ def test_a_recording_of_another_robot_is_refused_with_what_it_lacks_and_makes_no
     assert main(["import-bag", str(tmp_path / "bag"), *flags]) == 2
     assert "from 5 commands (joints_unreadable 5 times" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_lone_decision_before_a_pause_counts_as_no_episode(tmp_path: Path):
+    Recording(tmp_path / "bag", 40, pause_at=1, goal_every=1000)
+    done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
+    replay = Replay(tmp_path / "run" / "replay")
+    assert done.episodes == replay.episodes == 1
+    assert replay.next_episode == 2
+
+
+def test_a_run_of_a_recording_keeps_the_robots_calibration_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    config = replace(CONFIG, body="arm.yaml")
+    kept = (importing._new_config(config), mind._new_run(config))
+    assert [run.body for run in kept] == [str(tmp_path / "arm.yaml")] * 2
 
 
 def test_rewards_of_a_world_that_cannot_judge_a_recording_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
