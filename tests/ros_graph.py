@@ -61,6 +61,7 @@ class Processes:
     def start(self, name: str, args: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Starts a Python with these arguments under a name."""
         environment = {**os.environ, "PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1", **alone(), **(env or {})}
+        environment.pop("PYTHONUNBUFFERED", None)  # people do not set it
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *args], env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -57,7 +57,7 @@ class Runner:
     starts: Sequence[Start]
     namespace: str = ""
     autostart: bool = True
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = lambda line: print(line, flush=True)  # who reads a pipe or a file reads it now, too
     _processes: dict[str, _Process] = field(default_factory=dict)
     _stopping: bool = False
 
