@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,6 +131,24 @@ class Agent:
             episode=np.full(robots, episode, np.int64),
             step=np.zeros(robots, np.int64),
         )
+
+    def warm_up(self, decisions: int = 20) -> None:
+        """Plans about nothing a few times: what is compiled, allocated or looked up late is so before it counts.
+
+        An agent that has learned nothing plans here, too: the first plan of its life comes in the midst of acting.
+        """
+        nothing: dict[str, Any] = {
+            CAMERA_PREFIX + name: np.zeros((*size, 3), np.uint8) for name, size in self.spec.cameras
+        }
+        nothing["proprio"] = np.zeros(self.spec.proprio_dim, np.float32)
+        nothing["desired_goal"] = np.zeros(self.spec.goal_dim, np.float32)
+        state, version = self.initial_state(), self.weights_version
+        self.weights_version = version or -1
+        try:
+            for _ in range(decisions):
+                _, state = self.act({"agent": nothing}, state)
+        finally:
+            self.weights_version = version
 
     def begin_episode(self, state: AgentState, agent: AgentId, episode: int) -> AgentState:
         """The same state, but `agent` starts anew."""

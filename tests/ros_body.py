@@ -6,6 +6,7 @@ import array
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -47,6 +48,7 @@ class ScriptedRobot(Node):
         outputs: (monotonic s, positions) of each output of a gate, and `sent`, s of the system's clock, when it left.
         statuses: (monotonic s, name) of each status of a gate.
         reports: of `/diagnostics`, newest of each node.
+        beats: when (monotonic s) joint states were due lately, whether a hook kept them back or not.
         stranger: another node, for publishers that come and go.
     """
 
@@ -73,6 +75,7 @@ class ScriptedRobot(Node):
         self.stamp_of: Callable[[], Any] = lambda: self.get_clock().now().to_msg()
         self.commands: list[tuple[float, JointTrajectory]] = []
         self.ages: list[float] = []
+        self.beats: deque[float] = deque(maxlen=10_000)
         self.reports: dict[str, DiagnosticStatus] = {}
         self._images, self._states, self._gates, self.goals = (
             publisher(self, row) for row in (IMAGE, JOINT_STATES, GATE_STATUS, GOAL)
@@ -130,6 +133,7 @@ class ScriptedRobot(Node):
             self._images.publish(message)
 
     def _send_joints(self) -> None:
+        self.beats.append(time.monotonic())
         message = self.state()
         if self.on_joints(message) is not False:
             self._states.publish(message)
@@ -186,6 +190,10 @@ class ScriptedRobot(Node):
                 return later[0] - since
             time.sleep(0.01)
         raise AssertionError(f"no command in {patience} s; the agent says {self.report('agent')}")
+
+    def stood_still(self, since: float) -> float:
+        """The longest time, s since then (monotonic), in which this machine did not even let the robot run."""
+        return float(max(np.diff([since, *[when for when in list(self.beats) if when > since]]), default=0.0))
 
     def largest_gap(self, since: float) -> float:
         """The longest time without a command since then, s."""

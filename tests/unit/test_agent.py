@@ -42,6 +42,21 @@ def test_it_acts_at_random_until_it_has_learned_and_plans_then():
     assert state.decision.source == (Source.PLAN,)
 
 
+@pytest.mark.parametrize("spec", [SPEC, BodySpec(cameras=(), proprio_dim=3, action_dim=2, goal_dim=2)])
+def test_warming_up_plans_also_before_anything_was_learned_and_leaves_no_trace(
+    spec: BodySpec, monkeypatch: pytest.MonkeyPatch
+):
+    agent, plans = Agent(spec, AGENT), []
+    plan = agent.planner.plan
+    monkeypatch.setattr(agent.planner, "plan", lambda *args, **named: plans.append(1) or plan(*args, **named))
+    agent.warm_up(decisions=3)
+    assert len(plans) == 3
+    assert agent.weights_version == 0
+    learned = learned_agent()
+    learned.warm_up(decisions=1)
+    assert learned.weights_version == 1
+
+
 def test_a_decision_can_be_repeated():
     agent = learned_agent()
     state = agent.initial_state(episode=5)

@@ -6,9 +6,6 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from robot_agent.learning.service import LearnerJob
 from robot_agent.loop import Loop
@@ -16,7 +13,6 @@ from robot_agent.run.config import RunConfig, default_config, from_tree
 from robot_agent.run.folder import RunFolder, read_yaml
 from robot_agent.run.learning_run import LearningRun
 from robot_agent.run.load import load_agent, load_config
-from robot_agent.types import CAMERA_PREFIX, BodySpec
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.learning import SupervisedLearner
@@ -26,8 +22,6 @@ from robot_agent_ros.errors import ParameterError
 
 NO_WORLD = "robot"
 """What stands for the world in the configuration of a robot that no world is of."""
-WARM_UP = 20
-"""Decisions before the first that counts."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +72,9 @@ def make_mind(config: AgentConfig) -> Mind:
             )
         agent, _, _ = load_agent(path, body.spec)
         loop = Loop(agent, None, config.explore)
-        warm_up(loop, body.spec)
+        loop.agent.warm_up()
         return Mind(body, task, loop, None, None, world)
     return _learning(config, kept, path, body, task, world)
-
-
-def warm_up(loop: Loop, spec: BodySpec) -> None:
-    """Decides a few times about nothing: what is compiled, allocated or looked up late is so before it counts."""
-    observation: dict[str, Any] = {CAMERA_PREFIX + name: np.zeros((*size, 3), np.uint8) for name, size in spec.cameras}
-    if spec.proprio_dim:
-        observation["proprio"] = np.zeros(spec.proprio_dim, np.float32)
-    if spec.goal_dim:
-        observation["desired_goal"] = observation["achieved_goal"] = np.zeros(spec.goal_dim, np.float32)
-    state = loop.agent.initial_state()
-    for _ in range(WARM_UP):
-        _, state = loop.decide({"agent": observation}, state)
 
 
 def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: RobotBody, task: Task, world: str) -> Mind:
@@ -117,7 +99,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
         try:
             loop = Loop(run.agent, run.learner.weights, config.explore)
             loop.swap_weights()  # the learner has published what its checkpoint held
-            warm_up(loop, body.spec)
+            loop.agent.warm_up()
         except BaseException:
             run.close()
             raise
