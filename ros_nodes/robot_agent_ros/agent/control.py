@@ -311,7 +311,8 @@ class Control:
     def _wait(self) -> None:
         for arrival in self.senses.arrivals():
             self.cadence.arrived(arrival)
-        deadline = self._due = self.cadence.next(self.clock.now())
+        # A robot that is held waits for no drift: just before each picture there may be nothing fresh enough to act on.
+        deadline = self._due = self.cadence.next(self.clock.now(), steady=not self.holding)
         self.clock.wait(deadline)
         # A picture that is a little late is worth a little waiting, unless pictures are gone altogether.
         patience = deadline + GRACE * self.period if not self.holding else deadline

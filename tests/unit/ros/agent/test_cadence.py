@@ -36,6 +36,26 @@ def test_decisions_come_just_after_pictures_and_periods_stay_steady(phase: float
     assert np.mean(settled) > 0.0005
 
 
+@pytest.mark.parametrize("phase", [0.002, 0.02, 0.05, 0.08, 0.099])
+def test_where_nothing_is_commanded_it_is_just_behind_the_pictures_at_once(phase: float):
+    cadence = Cadence(0.1)
+    now = cadence.next(0.0)
+    for picture in (phase, phase + 0.1, phase + 0.2):
+        cadence.arrived(picture)
+    assert (cadence.next(now, steady=False) - phase) % 0.1 == pytest.approx(LEAD, abs=1e-6)
+    assert (cadence.next(now + 0.1) - phase) % 0.1 == pytest.approx(LEAD, abs=1e-6)
+
+
+def test_pictures_that_come_again_in_another_rhythm_are_followed_without_those_of_before():
+    cadence = Cadence(0.1)
+    now = cadence.next(0.0)
+    for picture in np.arange(0, 5, 0.1):
+        cadence.arrived(picture)
+    for picture in (6.03, 6.13, 6.23):
+        cadence.arrived(picture)
+    assert (cadence.next(now, steady=False) - 6.03) % 0.1 == pytest.approx(LEAD, abs=1e-6)
+
+
 def test_a_camera_of_another_rate_leaves_the_rate_of_decisions_as_it_is():
     deadlines, _ = lived(PERIOD * 0.71, 0.0, jitter=0.0005)
     assert (deadlines[-1] - deadlines[0]) / (len(deadlines) - 1) == pytest.approx(PERIOD, rel=SLEW)

@@ -201,6 +201,38 @@ def test_waiting_makes_no_command_too_old(world: World):
     assert world.control.latency.quantile(1.0) == pytest.approx(0.04)
 
 
+@pytest.mark.parametrize("phase", np.arange(0.0, 0.1, 0.01))
+def test_pictures_just_after_each_decision_hold_the_robot_no_longer_than_it_takes_to_hear_three(phase: float):
+    world, began = World(), 100.0
+    pictures = began + phase + 0.1 * np.arange(40)
+    heard = {"pictures": 0}
+
+    def arrivals() -> list[float]:
+        past = int(np.sum(pictures <= world.time))
+        new, heard["pictures"] = pictures[heard["pictures"] : past], past
+        return list(new)
+
+    def look() -> Sight:
+        past = pictures[pictures <= world.time]
+        if not len(past) or world.time - past[-1] > 0.08:
+            raise Refused("camera_and_joints_apart")
+        return Sight(past[-1], world.time, world.position, world.velocity, {})
+
+    def wait(until: float) -> None:
+        world.time = max(world.time, until)
+
+    def poll() -> bool:
+        world.time += 0.001
+        return True
+
+    world.arrivals, world.look, world.wait, world.poll = arrivals, look, wait, poll
+    while world.time < began + 2:
+        world.control._wait()
+        world.control._act()
+    assert sum(world.control.held.values()) <= 5
+    assert len(world.sent) >= 14
+
+
 def test_a_core_that_is_not_there_is_a_hold_that_says_so(world: World):
     world.control.config = ControlConfig(core=1023)
     world.control.run()
