@@ -10,11 +10,10 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize
 
 from robot_agent_calibration.chain import Chain
 from robot_agent_calibration.errors import CalibrationError
@@ -22,17 +21,10 @@ from robot_agent_calibration.geometry import Array, adjoint, exp, inverse, log, 
 from robot_agent_calibration.intrinsics import Corners, LensFit
 from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.mounting import Mounting
+from robot_agent_calibration.play import Play, Views, estimated, intervals, spread
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.solve import covariance, minimise
 from robot_agent_calibration.views import View
-
-LEVER = 0.1
-"""m; a slack of 1 mm goes with one of 10 mrad."""
-UNLIKE = 0.5
-"""Standard deviation of the logarithm of one joint's play against the others': they are servos of one make, and few
-views tell a joint with little play from one whose play another joint explains."""
-LEAST_SLACK = 2e-5
-"""m; keeps weights finite where the arm is perfect."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +49,6 @@ class Free:
 
 
 @dataclass(frozen=True)
-class Play:
-    """What is random in the arm's poses.
-
-    Args:
-        joints: standard deviation of each joint's play, (j,) rad.
-        slack: standard deviation of what no joint explains, m.
-        log_errors: (j,) standard errors of the logarithm of `joints`.
-    """
-
-    joints: Array
-    slack: float
-    log_errors: Array
-
-
-@dataclass(frozen=True)
 class ArmFit:
     """The estimate of a body.
 
@@ -79,7 +56,8 @@ class ArmFit:
         body: the estimate.
         free: what of it was estimated.
         covariance: of the camera's twist (in the camera's frame), the board's twist, then free offsets and ratios.
-        play: the random errors of the joints.
+        play: the random errors of the joints, by which views were weighed.
+        deviations: (j, 3) rad, of each joint's play as the views alone tell it; see `play.intervals`.
         lens: of the camera, adjusted with the rest.
         views: those that were used.
         misfits: (v, 6) twists of the predicted against the seen pose, in the camera's frame.
@@ -92,6 +70,7 @@ class ArmFit:
     free: Free
     covariance: Array
     play: Play
+    deviations: Array
     lens: Lens
     views: Sequence[View]
     misfits: Array
@@ -131,26 +110,30 @@ def fit_arm(
     joints = len(chain.names)
     problem = _Problem(recorded, chain, free)
     body = Body(start, np.zeros(joints), np.ones(joints))
-    play = Play(np.full(joints, np.radians(0.3)), 1e-3, np.full(joints, UNLIKE))
+    play = Play(np.full(joints, np.radians(0.3)), 1e-3)
     for _ in range(4):
         body = problem.solved(body, seen.transforms_board_to_camera, seen.pose_covariances, play)
-        play = problem.estimated_play(body, seen.transforms_board_to_camera, seen.pose_covariances, play)
+        views = problem.views(body, seen.transforms_board_to_camera, seen.pose_covariances)
+        play = estimated(views, play)
     corners = Corners(seen.views, board)
     state = _State(seen.lens, seen.transforms_board_to_camera, body)
-    weights = np.asarray(np.linalg.inv(problem.spread(body, seen.transforms_board_to_camera, play)), np.float64)
+    weights = np.asarray(
+        np.linalg.inv(spread(problem.linearised(body, seen.transforms_board_to_camera)[2], play)), np.float64
+    )
     whole = _Whole(problem, corners, weights, seen.noise, prior)
     state, matrix = minimise(whole.normal_equations, whole.cost, whole.moved, state)
-    spread = covariance(matrix)[-free.count :, -free.count :]
+    of_body = covariance(matrix)[-free.count :, -free.count :]
     scale = problem.scale(state.body, seen.transforms_board_to_camera, seen.pose_covariances, play)
     # How badly a view fits, with its pose as the camera alone sees it.
-    alone, _, _ = problem.linearised(state.body, seen.transforms_board_to_camera)
-    total = problem.spread(state.body, seen.transforms_board_to_camera, play) + seen.pose_covariances
+    alone, _, by_angles = problem.linearised(state.body, seen.transforms_board_to_camera)
+    total = spread(by_angles, play) + seen.pose_covariances
     surprise = np.einsum("vi,vij,vj->v", alone, np.linalg.inv(total), alone)
     return ArmFit(
         state.body,
         free,
-        spread,
+        of_body,
         play,
+        intervals(views, play),
         state.lens,
         seen.views,
         alone,
@@ -198,15 +181,15 @@ class _Problem:
         ratios[self.free.ratios] += step[12 + count :]
         return Body(mounting, offsets, ratios)
 
-    def spread(self, body: Body, poses: Array, play: Play) -> Array:
-        """Covariances (v, 6, 6) of what play and slack do to the misfits."""
-        return _spread(self.linearised(body, poses)[2], play.joints, play.slack)
+    def views(self, body: Body, poses: Array, of_poses: Array) -> Views:
+        """What the likelihood of play is made of."""
+        return Views(*self.linearised(body, poses), of_poses)
 
     def solved(self, body: Body, poses: Array, of_poses: Array, play: Play) -> Body:
         """Generalised least squares on the poses, iterated."""
         for _ in range(50):
             misfits, design, by_angles = self.linearised(body, poses)
-            weights = np.linalg.inv(_spread(by_angles, play.joints, play.slack) + of_poses)
+            weights = np.linalg.inv(spread(by_angles, play) + of_poses)
             matrix = np.einsum("vig,vij,vjh->gh", design, weights, design)
             step = -covariance(matrix) @ np.einsum("vig,vij,vj->g", design, weights, misfits)
             step *= min(1.0, 0.5 / max(np.abs(step).max(), 1e-12))
@@ -217,55 +200,17 @@ class _Problem:
             "the arm's poses contradict what the camera saw: check the model, its hand and the joints"
         )
 
-    def estimated_play(self, body: Body, poses: Array, of_poses: Array, play: Play) -> Play:
-        """Restricted maximum likelihood of the standard deviations."""
-        misfits, design, by_angles = self.linearised(body, poses)
-        joints = len(play.joints)
-
-        def loss(logarithms: Array) -> float:
-            spread = _spread(by_angles, np.exp(logarithms[:-1]), float(np.exp(logarithms[-1]))) + of_poses
-            weights = np.linalg.inv(spread)
-            weighted = weights @ design
-            matrix = np.einsum("vig,vih->gh", design, weighted)
-            pull = np.einsum("vig,vi->g", weighted, misfits)
-            left = np.einsum("vi,vij,vj->", misfits, weights, misfits) - pull @ np.linalg.solve(matrix, pull)
-            unlike = np.sum(((logarithms[:-1] - logarithms[:-1].mean()) / UNLIKE) ** 2)
-            return 0.5 * float(np.linalg.slogdet(spread)[1].sum() + np.linalg.slogdet(matrix)[1] + left + unlike)
-
-        low = [np.log(2e-4)] * joints + [np.log(LEAST_SLACK)]
-        high = [np.log(0.2)] * joints + [np.log(0.05)]
-        start = np.clip(np.log(np.append(play.joints, play.slack)), low, high)
-        found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)))
-        curvature, directions = np.linalg.eigh(_second_derivatives(loss, found.x)[:joints, :joints])
-        # A joint without play curves nothing, and is known to a factor of e.
-        log_errors = np.sqrt(directions**2 @ (1 / np.maximum(curvature, 1.0)))
-        return Play(np.exp(found.x[:-1]), float(np.exp(found.x[-1])), log_errors)
-
     def scale(self, body: Body, poses: Array, of_poses: Array, play: Play) -> tuple[float, float]:
         """Logarithm of the board's true over its stated size, and its standard error."""
         misfits, design, by_angles = self.linearised(body, poses)
         stretch = np.zeros((len(poses), 6, 1))
         stretch[:, 3:, 0] = -poses[:, :3, 3]
         design = np.concatenate([design, stretch], axis=2)
-        weights = np.linalg.inv(_spread(by_angles, play.joints, play.slack) + of_poses)
+        weights = np.linalg.inv(spread(by_angles, play) + of_poses)
         matrix = np.einsum("vig,vij,vjh->gh", design, weights, design)
         inverted = covariance(matrix)
         step = -inverted @ np.einsum("vig,vij,vj->g", design, weights, misfits)
         return float(step[-1]), float(np.sqrt(inverted[-1, -1]))
-
-
-def _spread(by_angles: Array, joints: Array, slack: float) -> Array:
-    own = slack**2 * np.diag([LEVER**-2] * 3 + [1.0] * 3)
-    return (by_angles * joints**2) @ np.swapaxes(by_angles, 1, 2) + own
-
-
-def _second_derivatives(function: Callable[[Array], float], at: Array, step: float = 0.05) -> Array:
-    """(n, n), by differences."""
-    steps = step * np.eye(len(at))
-    return np.array(
-        [[sum(a * b * function(at + a * one + b * other) for a in (1, -1) for b in (1, -1)) for other in steps]
-         for one in steps]
-    ) / (4 * step**2)  # fmt: skip
 
 
 @dataclass(frozen=True)

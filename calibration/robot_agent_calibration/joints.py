@@ -9,16 +9,13 @@ import numpy as np
 from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page, hand_eye
-from robot_agent_calibration.arm import Free, Play
+from robot_agent_calibration.arm import ArmFit, Free
 from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.chain import chain_of
 from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 
-UNIFORM_ERROR = 0.75
-"""Standard error of a standard deviation, of that where what varies is normal. Uniform play that is seen alone has
-0.63, (1.8 - 1) over (3 - 1) rooted; that of the other joints, which is seen with it, adds to it."""
 LEAST_BACKLASH = np.radians(0.09)
 """rad that the whole interval must be above: a step of a 12-bit encoder."""
 LEAST_TRAVEL = np.radians(20)
@@ -66,7 +63,7 @@ def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
     of_offsets = _spread_out(fit.free.offsets, errors[:count])
     of_ratios = _spread_out(fit.free.ratios, errors[count:])
     estimates: dict[str, dict[str, Estimate]] = {}
-    for index, (name, backlash) in enumerate(zip(result.chain.names, backlashes(fit.play), strict=True)):
+    for index, (name, backlash) in enumerate(zip(result.chain.names, backlashes(fit), strict=True)):
         own = {}
         if fit.free.offsets[index]:
             own["offset"] = Estimate(float(fit.body.offsets[index]), float(of_offsets[index]), "rad")
@@ -78,17 +75,16 @@ def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
     return estimates
 
 
-def backlashes(play: Play) -> list[Estimate]:
+def backlashes(fit: ArmFit) -> list[Estimate]:
     """All of the free play of each joint, rad.
 
     Backlash b leaves a joint anywhere within it: its variance is b² / 12. The encoder's steps are in it too, so what is
     not clearly more than such a step is none.
     """
     found = []
-    for deviation, log_error in zip(play.joints, UNIFORM_ERROR * play.log_errors, strict=True):
-        value = float(np.sqrt(12) * deviation)
-        low, high = (float(value * np.exp(side * 1.96 * log_error)) for side in (-1, 1))
-        found.append(Estimate(value, float(value * log_error), "rad", (low, high)))
+    for value, low, high in np.sqrt(12) * fit.deviations:
+        error = value * np.log(high / low) / (2 * 1.959964)
+        found.append(Estimate(float(value), float(error), "rad", (float(low), float(high))))
     return found
 
 

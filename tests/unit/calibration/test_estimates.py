@@ -13,7 +13,7 @@ from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import angle_between, log
 from robot_agent_calibration.hand_eye import check_motion, place_errors
 from robot_agent_calibration.intrinsics import fit_lens
-from robot_agent_calibration.joints import backlashes
+from robot_agent_calibration.joints import LEAST_BACKLASH, backlashes
 from robot_agent_calibration.mounting import Mounting, closed_form
 from robot_agent_calibration.recording import Board
 from robot_agent_calibration.robust import fit_robustly
@@ -142,11 +142,25 @@ def test_an_arm_is_found_as_exactly_as_it_says(in_hand: bool, ratios: bool, chai
         assert (np.abs(fit.body.ratios - rig.encoders.ratios) < FAR * fit.errors[15:]).all()
     # Backlash of ± 0.5° is uniform: 0.29° of standard deviation.
     assert np.degrees(fit.play.joints.mean()) == pytest.approx(0.29, abs=0.06)
-    for backlash in backlashes(fit.play):
+    for backlash in backlashes(fit):
         assert abs(np.log(backlash.value / np.radians(1.0))) < FAR * backlash.standard_error / backlash.value
     assert fit.play.slack < 2e-4
     best = min(angle_between(form.transform_camera_to_mount, truth) for form in forms.values())
     assert angle_between(found, truth) < best
+
+
+@pytest.mark.parametrize("exact", range(5))
+def test_a_joint_without_backlash_among_others_is_given_none(exact: int, chain: Chain):
+    rng = np.random.default_rng(30 + exact)
+    rig = random_rig(rng, chain, in_hand=bool(exact % 2))
+    backlash = np.where(np.arange(5) == exact, 0.0, np.radians(1.0))
+    rig = replace(rig, encoders=replace(rig.encoders, ratios=np.ones(5), backlash=backlash))
+    found = backlashes(observed(rng, rig, 40)[0])
+    assert found[exact].interval_95[0] < LEAST_BACKLASH
+    assert found[exact].interval_95[1] < np.radians(1.0)
+    for estimate in found[:exact] + found[exact + 1 :]:
+        assert LEAST_BACKLASH < estimate.interval_95[0] < np.radians(1.0) * 1.3
+        assert np.radians(1.0) / 1.3 < estimate.interval_95[1] < np.radians(2.5)
 
 
 def test_an_arm_with_exact_joints_is_found_exactly(chain: Chain):
