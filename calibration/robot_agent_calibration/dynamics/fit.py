@@ -11,7 +11,7 @@ from mujoco import sysid
 from numpy.typing import NDArray
 
 from robot_agent_calibration.dynamics.motion import Run
-from robot_agent_calibration.dynamics.problem import Problem, Weights
+from robot_agent_calibration.dynamics.problem import SETTLING, Problem, Weights
 from robot_agent_calibration.dynamics.unknowns import Unknowns
 
 _FURTHEST = 5.0
@@ -82,8 +82,10 @@ def fit(
     weights, noise, correlation = _weighed(problem, z)
     jacobian = problem.cautious(problem.jacobian(z, weights), z, weights)
     information = jacobian.T @ jacobian
-    longest = max(float(correlation.max()), _STRETCH / float(np.median(np.diff(runs[0].stamps))))
-    covariance = _covariance(problem.rows(z[None], weights)[0], jacobian, longest)
+    alike = max(_STRETCH, float(correlation.max() * np.median(np.diff(runs[0].stamps))))
+    lasted = sum(float(run.stamps[-1] - run.stamps[0]) for run in runs) - SETTLING * len(runs)
+    stretches = problem.stretches(min(alike, lasted / _FEWEST_STRETCHES))
+    covariance = _covariance(problem.rows(z[None], weights)[0], jacobian, stretches)
     left = tuple(-apart.positions[0] for apart in problem.apart(z[None]))
     return Fit(problem.unknowns, z, covariance, information, noise, correlation, left)
 
@@ -116,23 +118,25 @@ def _search(
     return found
 
 
-def _covariance(rows: NDArray[np.float64], jacobian: NDArray[np.float64], alike: float) -> NDArray[np.float64]:
+def _covariance(
+    rows: NDArray[np.float64], jacobian: NDArray[np.float64], stretches: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """The sandwich H⁻¹ (S + 1) H⁻¹ with H = JᵀJ + 1 and S the scatter of what each stretch of time pulls at z.
 
     JᵀJ alone would believe that errors are alike at all speeds and that joints err each for itself. A late stamp does
-    neither: it moves all joints of a sample, the faster the more. A stretch is of `alike` samples, as many as
-    what is left stays alike for.
+    neither: it moves all joints of a sample, the faster the more. A stretch lasts as long as what is left stays alike,
+    and has the efforts of its time beside the positions: a model that is wrong then is wrong in both. `stretches` says
+    of each sample in which it is.
     What is left of a stretch is smaller than its errors were, as z was fitted to it too; each pulls as it would at a z
     that was fitted without it, (1 - J H⁻¹ Jᵀ)⁻¹ of what is left (the jackknife of Bell and McCaffrey, 2002).
     """
-    samples, joints = rows.shape
     entries = jacobian.shape[1]
+    by_sample = jacobian.reshape(*rows.shape, entries)
     bread = np.linalg.inv(jacobian.T @ jacobian + np.eye(entries))
-    length = max(1, min(round(alike), samples // _FEWEST_STRETCHES))
     scatter = np.eye(entries)
-    for start in range(0, samples, length):
-        own = jacobian[start * joints : (start + length) * joints]
-        left = rows[start : start + length].ravel()
+    for stretch in np.unique(stretches):
+        here = stretches == stretch
+        own, left = by_sample[here].reshape(-1, entries), rows[here].ravel()
         pull = np.linalg.solve(np.eye(entries) - own.T @ own @ bread, own.T @ left)  # the same in fewer dimensions
         scatter += np.outer(pull, pull)
     covariance: NDArray[np.float64] = bread @ scatter @ bread

@@ -82,6 +82,24 @@ class Problem:
         """All runs, in standard deviations, (k, samples, joints)."""
         return np.concatenate([apart.rows(weights) for apart in self.apart(candidates)], axis=1)
 
+    def stretches(self, seconds: float) -> NDArray[np.int64]:
+        """Of each sample of the rows, in which stretch of so long it was measured, counted over all runs (samples,)."""
+        found, count = [], 0
+        for run in self.runs:
+            since = [stamps - run.stamps[0] for stamps in self._compared(run)]
+            own = np.concatenate([np.maximum(apart, 0) // seconds for apart in since]).astype(np.int64)
+            found.append(count + own)
+            count += int(own.max()) + 1
+        return np.concatenate(found)
+
+    @staticmethod
+    def _compared(run: Run) -> list[NDArray[np.float64]]:
+        """When the samples that are compared were measured, s: of positions, and of efforts where there are any."""
+        stamps = [run.stamps]
+        if run.efforts is not None and run.effort_stamps is not None:
+            stamps.append(run.effort_stamps)
+        return [one[one >= one[0] + SETTLING] for one in stamps]
+
     def jacobian(self, z: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
         """Derivatives of the rows by finite differences, (samples * joints, entries)."""
         here, *there = self.rows(np.concatenate((z[None], z + STEP * np.eye(len(z)))), weights)

@@ -337,12 +337,29 @@ def test_errors_that_stay_alike_for_a_while_are_not_taken_for_as_many_as_there_a
         found.append(-solve @ errors.ravel())
         left = errors + (jacobian @ found[-1]).reshape(samples, joints)
         for length, variances in said.items():
-            variances.append(np.diag(_covariance(left, jacobian, length)))
+            variances.append(np.diag(_covariance(left, jacobian, np.arange(samples) // length)))
     true = np.std(found, axis=0)
     inside = {length: np.mean(np.abs(found) < 1.96 * np.sqrt(variances)) for length, variances in said.items()}
     assert 0.93 < inside[alike] < 0.995
     assert inside[1] < 0.75
     assert np.median(np.sqrt(np.mean(said[alike], axis=0)) / true) == pytest.approx(1.1, abs=0.2)
+
+
+def test_positions_and_efforts_of_one_moment_are_one_stretch() -> None:
+    unknowns = Unknowns(arm_model(0.004), "effort")
+    rng = np.random.default_rng(0)
+    sensing = Sensing(effort_noise=0.02)
+    runs = [simulated(unknowns, np.zeros(unknowns.size), *fourier(4.0, 50.0, rng), rng, sensing) for _ in range(2)]
+    problem = Problem(runs, "effort", 0.004)
+    rows = problem.rows(np.zeros((1, unknowns.size)), Weights.coarse(problem.joints))[0]
+    stretches = problem.stretches(0.3)
+    assert len(stretches) == len(rows)
+    first, second = np.split(stretches, 2)
+    assert not set(first) & set(second)
+    for own in (first, second):
+        positions, efforts = np.split(own, 2)
+        np.testing.assert_array_equal(positions, efforts)
+        assert np.all(np.bincount(positions - positions[0])[1:-1] == pytest.approx(15, abs=2))
 
 
 @pytest.mark.long
