@@ -19,14 +19,14 @@ LONGEST_QUEUE = 2000
 """Steps that may wait to be kept; more are lost, and counted."""
 
 CLOSING = 15.0
-"""s that keeping what still waits may take at the end."""
+"""s that keeping what still waits, and closing the run, may take at the end."""
 UNHEARD = "the learner is not heard"
 LISTENING = 0.2
 """s after which the learner is listened to though nothing was lived."""
 
 
 class Keeper:
-    """A thread that owns the run folder's writers.
+    """A thread that owns the run folder's writers, and closes them.
 
     Args:
         run: what is kept.
@@ -43,6 +43,7 @@ class Keeper:
         self.fault = ""
         self._tell = tell
         self._inbox: queue.Queue[Transition | EpisodeSummary | Future[Path] | None] = queue.Queue(LONGEST_QUEUE)
+        self._ends = threading.Event()
         self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
         self._thread.start()
 
@@ -69,42 +70,56 @@ class Keeper:
         return written.result(timeout=max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
-        """Keeps what still waits, and ends."""
-        until = time.monotonic() + CLOSING
+        """Keeps what still waits, and ends; what takes longer than `CLOSING` goes on alone and is told."""
+        self._ends.set()
         with suppress(queue.Full):
-            self._inbox.put(None, timeout=CLOSING)
-        self._thread.join(timeout=max(0.0, until - time.monotonic()))
-        try:
-            self.run.close()
-        except RobotAgentError as error:
-            self._tell(f"not closed well: {error}")
+            self._inbox.put_nowait(None)  # it need not wait until it would listen
+        self._thread.join(timeout=CLOSING)
+        if self._thread.is_alive():
+            self._tell(f"the run folder is not closed after {CLOSING:g} s: keeping what was lived takes longer")
 
     def _work(self) -> None:
-        while True:
+        try:
+            while self._keep_next():
+                pass
+        finally:  # by whoever owns the writers, so never under a checkpoint that is being written
             try:
-                item = self._inbox.get(timeout=LISTENING)
-            except queue.Empty:
-                try:
-                    self.run.learner.advance(self.run.decisions)  # it talks on while the robot holds, and may end
-                    if self.fault.startswith(UNHEARD):
-                        self.fault = ""
-                except Exception as error:
-                    self._failed(UNHEARD, error)
-                continue
-            if item is None:
-                return
-            if isinstance(item, Future):
-                try:
-                    item.set_result(self.run.checkpoint())
-                except Exception as error:
-                    item.set_exception(error)
-                continue
+                self.run.close()
+            except RobotAgentError as error:
+                self._tell(f"not closed well: {error}")
+
+    def _keep_next(self) -> bool:
+        """What is done once; returns whether there may be more to do."""
+        try:
+            item = self._inbox.get(timeout=LISTENING)
+        except queue.Empty:
+            if not self._ends.is_set():
+                self._listen()
+            return not self._ends.is_set()
+        if item is None:
+            return False
+        if isinstance(item, Future):
             try:
-                self._keep(item)
+                item.set_result(self.run.checkpoint())
+            except Exception as error:
+                item.set_exception(error)
+            return True
+        try:
+            self._keep(item)
+            self.fault = ""
+        except Exception as error:  # a full disk, a learner that ended: acting goes on
+            self.lost += isinstance(item, Transition)
+            self._failed("not kept", error)
+        return True
+
+    def _listen(self) -> None:
+        """To the learner, which talks on while the robot holds, and may end."""
+        try:
+            self.run.learner.advance(self.run.decisions)
+            if self.fault.startswith(UNHEARD):
                 self.fault = ""
-            except Exception as error:  # a full disk, a learner that ended: acting goes on
-                self.lost += isinstance(item, Transition)
-                self._failed("not kept", error)
+        except Exception as error:
+            self._failed(UNHEARD, error)
 
     def _failed(self, what: str, error: Exception) -> None:
         sentence = f"{what}: {error or type(error).__name__}"

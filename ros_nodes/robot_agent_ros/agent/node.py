@@ -28,7 +28,9 @@ from robot_agent_ros.graph import AGENT, GOAL, REWARD
 from robot_agent_ros.live_parameters import LiveParameters
 
 CHECKPOINT_PATIENCE = 30.0
-"""s that the last checkpoint may take; with what closing takes it must be below the 60 s that starters grant."""
+"""s that the last checkpoint may take; with `HOLDING` and `keeper.CLOSING` it is below the 60 s that starters grant."""
+HOLDING = 5.0
+"""s that the control thread may take to end."""
 FIXED_WHILE_CONFIGURED = frozenset(
     field.name
     for field in fields(AgentConfig)
@@ -154,7 +156,7 @@ class AgentNode(LifecycleNode):
         self._control = self._thread = None
         if control is not None and thread is not None:
             control.ends.set()
-            thread.join(timeout=5)
+            thread.join(timeout=HOLDING)
             self._next_episode = control.episodes.next
 
     def _checkpoint(self) -> None:

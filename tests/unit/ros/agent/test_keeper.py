@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from robot_agent_ros.agent import keeper as keeper_module
+from robot_agent_ros.agent import node
 from robot_agent_ros.agent.keeper import Keeper
 
 from robot_agent.drivers.driver import EpisodeSummary
@@ -131,3 +133,47 @@ def test_a_run_that_cannot_be_closed_well_is_told_and_no_error(run: Run):
     run.close = fail
     keeper.close()
     assert told == ["not closed well: the disk failed"]
+
+
+def test_a_run_is_never_closed_under_the_checkpoint_that_is_being_written(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(keeper_module, "CLOSING", 0.1)
+    writes, may_end, told = threading.Event(), threading.Event(), []
+
+    def checkpoint() -> Path:
+        writes.set()
+        may_end.wait(10)
+        run.kept.append("checkpoint")
+        return Path("checkpoint")
+
+    run.checkpoint = checkpoint
+    keeper = Keeper(run, told.append)
+    with pytest.raises(TimeoutError):
+        keeper.checkpoint(0.05)
+    assert writes.wait(5)
+    keeper.close()
+    assert run.kept == []
+    assert len(told) == 1
+    assert "not closed after 0.1 s" in told[0]
+    may_end.set()
+    keeper._thread.join(5)
+    assert run.kept == ["checkpoint", "closed"]
+
+
+def test_what_waits_in_a_full_queue_is_kept_before_the_run_is_closed(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(keeper_module, "LONGEST_QUEUE", 3)
+    run.slow.clear()
+    keeper = Keeper(run, print)
+    steps = list(episode(0, 4))
+    keeper.keep(steps[0])
+    while not keeper._inbox.empty():
+        time.sleep(0.001)
+    for step in steps[1:]:
+        keeper.keep(step)
+    threading.Timer(0.2, run.slow.set).start()
+    keeper.close()
+    assert run.kept == [*steps, "closed"]
+    assert keeper.lost == 0
+
+
+def test_all_that_the_end_waits_for_is_within_what_starters_grant():
+    assert node.HOLDING + node.CHECKPOINT_PATIENCE + keeper_module.CLOSING < 60
