@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +35,13 @@ SMALL = {"image_width": 64, "image_height": 48}
 
 def stamps(listener: Ears, name: str) -> np.ndarray:
     return np.array([to_nanoseconds(message.header.stamp) for message in listener.heard[name]])
+
+
+def children(process: int) -> list[str]:
+    """Whatever thread of it started them."""
+    return [
+        child for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
 
 
 def test_in_real_time_it_says_what_a_robot_would_and_obeys(tmp_path: Path):
@@ -162,7 +171,26 @@ def test_the_camera_ends_with_the_body_even_when_that_is_killed(tmp_path: Path):
     with Processes(tmp_path) as processes, ears(IMAGE) as listener:
         body = processes.start_node(SIM_BODY, SMALL)
         listener.until(lambda: bool(listener.heard[IMAGE.name]))
-        (camera,) = Path(f"/proc/{body.pid}/task/{body.pid}/children").read_text().split()
+        (camera,) = children(body.pid)
         body.kill()
         body.wait()
         listener.until(lambda: not Path(f"/proc/{camera}/exe").exists(), 10.0)
+
+
+@pytest.mark.parametrize("clock", [False, True])
+def test_a_camera_that_crashes_is_told_and_starts_again(tmp_path: Path, clock: bool):
+    with Processes(tmp_path) as processes, ears(IMAGE, JOINT_STATES, DIAGNOSTICS) as listener:
+        body = processes.start_node(SIM_BODY, {**SMALL, "clock": clock})
+        listener.until(lambda: len(listener.heard[IMAGE.name]) > 3 and bool(listener.diagnosed("sim_body")))
+        (camera,) = children(body.pid)
+        os.kill(int(camera), signal.SIGSEGV)
+        listener.until(lambda: "status -11 and starts again" in listener.diagnosed("sim_body")["message"])
+        before = len(listener.heard[IMAGE.name]), len(listener.heard[JOINT_STATES.name])
+        listener.until(lambda: len(listener.heard[IMAGE.name]) > before[0] + 3)
+        assert len(listener.heard[JOINT_STATES.name]) > before[1] + 10
+        assert np.all(np.diff(stamps(listener, IMAGE.name)) > 0)
+        listener.until(lambda: listener.diagnosed("sim_body")["camera restarts"] == "1")
+        listener.until(lambda: listener.diagnosed("sim_body")["message"] == "alive")
+        (second,) = children(body.pid)
+        assert second != camera
+        assert processes.stop("sim_body") == 0

@@ -28,6 +28,10 @@ _READY = -1
 """Stamp of the datagram that says that the camera is there."""
 LARGEST_EXPOSURE = 65536
 """Bytes."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""s before a camera that ended is started again; doubled each time, until one has lived for a while."""
+GOOD_LIFE = 60.0
+"""s that a camera lives before it counts as one that works."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,13 @@ class CameraTask:
 class CameraProcess:
     """The body's end of the socket.
 
+    Args:
+        task: what it has to do.
+
     Attributes:
         ready: exposures are taken from now on.
+        restarts: how many processes were started after the first.
+        status: with which the last one ended, as long as its successor is not ready; None if none has.
         published: frames that were.
         missed: exposures that the camera was too slow for.
         newest: stamp of the newest frame, ns.
@@ -68,21 +77,48 @@ class CameraProcess:
     """
 
     def __init__(self, task: CameraTask) -> None:
+        self.task = task
+        self.published = self.missed = self.newest = self.restarts = 0
+        self.milliseconds = 0.0
+        self.status: int | None = None
+        self._too_fast = self._missed_before = 0
+        self._pause = FIRST_PAUSE
+        self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [
             sys.executable,
             "-m",
             "robot_agent_ros.sim_body.camera",
             str(theirs.fileno()),
-            json.dumps(asdict(task)),
+            json.dumps(asdict(self.task)),
         ]
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         theirs.close()
         self._socket = ours
-        self.published = self.missed = self.newest = 0
-        self.milliseconds = 0.0
         self.ready = False
-        self._refused = 0
+        self._started = time.monotonic()
+        self._due: float | None = None
+
+    def revive(self) -> bool:
+        """Starts a process that has ended again, when its pause is over; returns whether it did. Never waits."""
+        status, now = self.process.poll(), time.monotonic()
+        if status is None:
+            return False
+        if self._due is None:
+            if now - self._started > GOOD_LIFE:
+                self._pause = FIRST_PAUSE
+            self.status, self.ready = status, False
+            self._due = now + self._pause
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        if now < self._due:
+            return False
+        self._socket.close()
+        self._missed_before, self._too_fast = self._missed_before + self._too_fast, 0
+        self._start()
+        self.restarts += 1
+        return True
 
     def expose(self, stamp: int, snapshot: NDArray[np.float64], noise: float) -> None:
         """Hands a moment over, at once: the camera that cannot take it misses it."""
@@ -90,8 +126,8 @@ class CameraProcess:
             return
         try:
             self._socket.send(_EXPOSURE.pack(stamp, noise) + snapshot.tobytes(), socket.MSG_DONTWAIT)
-        except OSError:  # full, or the camera is gone, which `ended` tells
-            self._refused += 1
+        except OSError:  # full, or the camera is gone, which `revive` will see
+            self._missed_before += 1
 
     def hear(self, until: int = 0, patience: float = 0.0) -> None:
         """Takes note of what was published; waits up to `patience` s for the camera and the frame of stamp `until`."""
@@ -107,17 +143,13 @@ class CameraProcess:
                 return
             stamp, too_fast, seconds = _PUBLISHED.unpack(data)
             if stamp == _READY:
-                self.ready = True
+                self.ready, self.status = True, None
                 continue
             self.newest = stamp
             self.published += 1
-            self.missed = too_fast + self._refused
+            self._too_fast = too_fast
+            self.missed = self._missed_before + too_fast
             self.milliseconds = 1e3 * seconds
-
-    @property
-    def ended(self) -> int | None:
-        """Its exit status if it is gone."""
-        return self.process.poll()
 
     def close(self) -> None:
         """Ends the camera."""

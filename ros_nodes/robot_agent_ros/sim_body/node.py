@@ -136,6 +136,8 @@ class SimBodyNode(Node):
             state.position, state.velocity, state.effort = (values.tolist() for values in joints.what)
             self._joints.publish(state)
         if self.camera:
+            if self.camera.revive() and self._clocks:
+                self.camera.hear(patience=CAMERA_PATIENCE)
             for exposure in outcome.exposures:
                 self.camera.hear()
                 self.camera.expose(exposure.stamp, exposure.what, self.body.config.camera_noise)
@@ -184,9 +186,11 @@ class SimBodyNode(Node):
                 "frames lost": counts.exposures_lost,
                 "frames missed": self.camera.missed,
                 "frame [ms]": self.camera.milliseconds,
+                "camera restarts": self.camera.restarts,
             }
-            if self.camera.ended is not None:
-                return Report(Level.ERROR, f"the camera's process ended with status {self.camera.ended}", values)
+            status = self.camera.status
+            if status is not None:
+                return Report(Level.ERROR, f"the camera's process ended with status {status} and starts again", values)
         return Report(Level.OK, "alive", values)
 
 

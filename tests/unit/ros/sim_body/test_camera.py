@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import mujoco
 import numpy as np
 import pytest
+from robot_agent_ros.sim_body import camera
 from robot_agent_ros.sim_body.camera import Noise, camera_info
 from robot_agent_ros.sim_body.worlds import live_world
 
@@ -35,3 +38,21 @@ def test_noise_is_as_large_as_asked_and_new_each_time():
     assert one.std() == pytest.approx(8.0, rel=0.05)
     assert one.dtype == np.uint8
     assert not np.array_equal(one, other)
+
+
+def test_a_camera_that_never_works_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(camera, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(camera.sys, "executable", "false")
+    task = camera.CameraTask("servo-arm/reach", "overhead", 0.005, 64, 48, "", 0, "", "image", "info")
+    process, started = camera.CameraProcess(task), []
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until:
+        process.expose(1, np.zeros(3), 0.0)
+        process.hear()
+        if process.revive():
+            started.append(time.monotonic())
+        time.sleep(0.002)
+    assert process.status == 1
+    assert 3 <= process.restarts == len(started) <= 5
+    assert np.all(np.diff(np.diff(started)) > 0)
+    process.close()
