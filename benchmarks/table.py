@@ -16,7 +16,9 @@ def write_row(path: Path, row: Mapping[str, Any], key: Sequence[str]) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Adds rows to a table, in place of all older ones with a `key` that one of them has; `rows` is not empty."""
+    """Adds rows to a table, in place of all older ones with a `key` that one of them has; no rows change nothing."""
+    if not rows:
+        return
 
     def named(row: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(str(row[name]) for name in key)

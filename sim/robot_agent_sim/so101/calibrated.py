@@ -79,7 +79,8 @@ def _place(spec: mujoco.MjSpec, measured: MountedCamera) -> None:
     """Puts the camera of the model that is on the same body where the real one is."""
     if measured.parent not in CAMERAS:
         raise CalibrationFileError(
-            f"the calibration has a camera on {measured.parent!r}, expected one on {' or '.join(CAMERAS)}"
+            f"the calibration has a camera on {measured.parent!r}, expected one on {' or '.join(CAMERAS)}: "
+            "take its hand_eye section out to use the rest"
         )
     camera = spec.camera(CAMERAS[measured.parent])
     quat = np.empty(4)

@@ -35,6 +35,15 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_no_rows_leave_a_table_as_it_is(tmp_path: Path):
+    table = script("table")
+    table.write_rows(tmp_path / "a.csv", [], ("seed",))
+    assert not (tmp_path / "a.csv").exists()
+    table.write_rows(tmp_path / "a.csv", [{"seed": 1}], ("seed",))
+    table.write_rows(tmp_path / "a.csv", [], ("seed",))
+    assert rows(tmp_path / "a.csv") == [{"seed": "1"}]
+
+
 def test_a_row_that_is_measured_again_replaces_the_old(tmp_path: Path):
     table = tmp_path / "results" / "a.csv"
     for changes in ({}, {"seed": 1}, {"frames": 50}, {"value": 2.0}):

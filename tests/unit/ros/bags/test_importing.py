@@ -15,6 +15,7 @@ from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags import importing
 from robot_agent_ros.bags.importing import has_rewards, import_bag
 from robot_agent_ros.bags.reading import BagError, read_messages
+from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
 from robot_agent_ros.messages.images import fill_image
 from robot_agent_ros.recorder.bag import Bag
@@ -267,4 +268,12 @@ def test_rewards_of_a_world_that_cannot_judge_a_recording_are_refused(tmp_path: 
     flags = ["--out", str(tmp_path / "run"), "--world", "rover/goal", "--reward", "world"]
     assert main(["import-bag", str(tmp_path / "bag"), *flags]) == 2
     assert "rover/goal judges only what nobody recorded" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_rewards_of_a_world_need_a_world(tmp_path: Path):
+    Recording(tmp_path / "bag", 5)
+    config = AgentConfig(joints=("a",), lower=(-1.0,), upper=(1.0,), control_rate=10.0, streams=("proprio",))
+    with pytest.raises(ParameterError, match="a body without a world judges only what nobody recorded"):
+        import_bag(tmp_path / "bag", tmp_path / "run", config, "world")
     assert not (tmp_path / "run").exists()
