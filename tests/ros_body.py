@@ -48,6 +48,7 @@ class ScriptedRobot(Node):
         outputs: (monotonic s, positions) of each output of a gate, and `sent`, s of the system's clock, when it left.
         statuses: (monotonic s, name) of each status of a gate.
         reports: of `/diagnostics`, newest of each node.
+        beat: s between two joint states.
         beats: when (monotonic s) joint states were due lately, whether a hook kept them back or not.
         stranger: another node, for publishers that come and go.
     """
@@ -75,6 +76,7 @@ class ScriptedRobot(Node):
         self.stamp_of: Callable[[], Any] = lambda: self.get_clock().now().to_msg()
         self.commands: list[tuple[float, JointTrajectory]] = []
         self.ages: list[float] = []
+        self.beat = 1 / joint_rate
         self.beats: deque[float] = deque(maxlen=10_000)
         self.reports: dict[str, DiagnosticStatus] = {}
         self._images, self._states, self._gates, self.goals = (
@@ -191,9 +193,10 @@ class ScriptedRobot(Node):
             time.sleep(0.01)
         raise AssertionError(f"no command in {patience} s; the agent says {self.report('agent')}")
 
-    def stood_still(self, since: float) -> float:
-        """The longest time, s since then (monotonic), in which this machine did not even let the robot run."""
-        return float(max(np.diff([since, *[when for when in list(self.beats) if when > since]]), default=0.0))
+    def stood_still(self, since: float, until: float) -> float:
+        """The longest time, s between then (monotonic), in which this machine did not even let the robot run."""
+        beats = [when for when in list(self.beats) if since < when < until]
+        return max(0.0, float(np.diff([since, *beats, until]).max()) - self.beat)
 
     def largest_gap(self, since: float) -> float:
         """The longest time without a command since then, s."""

@@ -96,13 +96,14 @@ def intervals(views: Views, start: Play) -> Array:
     best, least = _least(loss, start.logarithms)
     found = []
     for joint in range(len(best) - 1):
-        others = {float(best[joint]): best}
+        known = {float(best[joint]): (best, least)}
 
-        def above(at: float, joint: int = joint, others: dict[float, Array] = others) -> float:
-            near = others[min(others, key=lambda known: abs(known - at))].copy()
-            near[joint] = at
-            others[at], value = _least(loss, near, joint)
-            return value - least - FURTHEST
+        def above(at: float, joint: int = joint, known: dict[float, tuple[Array, float]] = known) -> float:
+            if at not in known:  # looked for from elsewhere it might be another, and the root be lost
+                near = known[min(known, key=lambda other: abs(other - at))][0].copy()
+                near[joint] = at
+                known[at] = _least(loss, near, joint)
+            return known[at][1] - least - FURTHEST
 
         ends = [best[joint]]
         for limit in np.log((LEAST_PLAY, MOST_PLAY)):

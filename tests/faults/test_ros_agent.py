@@ -115,14 +115,14 @@ class Graph:
     def holds(self, why: str, within: float, since: float) -> None:
         """Commands end within a bound, and the agent says why."""
         last = self.robot.last_command_after(since, quiet=0.4)
-        bound = within + SLACK + self.robot.stood_still(since)
+        bound = within + SLACK + self.robot.stood_still(since, since + last)
         assert last <= bound, f"the last command came {last:.3f} s later, expected {bound:.3f} s at most"
         self.robot.wait_report("agent", lambda message, values: message == f"holding: {why}", 3)
 
     def recovers(self) -> None:
         began = time.monotonic()
         took = self.robot.next_command_after(began)
-        bound = 1.0 + SLACK + self.robot.stood_still(began)
+        bound = 1.0 + SLACK + self.robot.stood_still(began, began + took)
         assert took <= bound, (
             f"{took:.3f} s, expected {bound:.3f} s at most; the agent says {self.robot.report('agent')}"
         )

@@ -15,7 +15,7 @@ _GAIN = 0.1
 _ARRIVALS = 48
 _NEARLY_EVERY = 0.9
 _STOPPED = 4
-"""Periods between pictures after which they come in another rhythm, if they come again."""
+"""Periods between pictures, or of a jump of the clock, after which they come in another rhythm."""
 
 
 class Cadence:
@@ -39,7 +39,7 @@ class Cadence:
 
     def arrived(self, when: float) -> None:
         """A picture came; s of the same clock as all else."""
-        if self._arrivals and when - self._arrivals[-1] > _STOPPED * self.period:
+        if self._arrivals and abs(when - self._arrivals[-1]) > _STOPPED * self.period:
             self._arrivals.clear()
         self._arrivals.append(when)
 
@@ -52,10 +52,12 @@ class Cadence:
         """
         if self._deadline is None or self._deadline > now + 3 * self.period:  # a clock may have gone back
             self._deadline = now
-        self._deadline += self.period + self._correction(steady)
+        due = self._deadline + self.period
+        self._deadline = due + self._correction(steady)
         if self._deadline < now:
             missed = math.ceil((now - self._deadline) / self.period)
-            self.skipped += missed
+            if due < now:  # otherwise only another phase was jumped to
+                self.skipped += missed
             self._deadline += missed * self.period
         return self._deadline
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from robot_agent.drivers.driver import EpisodeSummary
-from robot_agent.errors import RobotAgentError
 from robot_agent.run.learning_run import LearningRun
 from robot_agent.types import Transition
 
@@ -76,7 +75,7 @@ class Keeper:
             self._inbox.put_nowait(None)  # it need not wait until it would listen
         self._thread.join(timeout=CLOSING)
         if self._thread.is_alive():
-            self._tell(f"the run folder is not closed after {CLOSING:g} s: keeping what was lived takes longer")
+            self._tell(f"the run folder is not closed after {CLOSING:g} s: its learner or its disk takes longer")
 
     def _work(self) -> None:
         try:
@@ -85,7 +84,7 @@ class Keeper:
         finally:  # by whoever owns the writers, so never under a checkpoint that is being written
             try:
                 self.run.close()
-            except RobotAgentError as error:
+            except Exception as error:  # a full disk, too: there is nobody else to tell
                 self._tell(f"not closed well: {error}")
 
     def _keep_next(self) -> bool:

@@ -40,6 +40,7 @@ class RosSenses:
         self._node, self._body, self._config = node, body, config
         self.camera: Feed[NDArray[np.uint8]] = Feed("camera")
         self.joints: Feed[NDArray[np.float64]] = Feed("joints")
+        self._simulated = simulated
         self._watch = ClockWatch(simulated)
         self._readings = Readings(body.frame)
         self._joint_states = _polled(node, JOINT_STATES, MOST)
@@ -67,7 +68,7 @@ class RosSenses:
         return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
     def arrivals(self) -> list[float]:
-        """When pictures came since the last call, s of the monotonic clock."""
+        """When pictures came since the last call, s of the clock that decisions follow."""
         came, self._arrivals = self._arrivals, []
         return came
 
@@ -87,7 +88,8 @@ class RosSenses:
             for message, _ in waiting(self._infos):
                 self._reader.look_through(message)
         for message, info in waiting(self._images):
-            self._arrivals.append(time.monotonic() - max(0.0, (time.time_ns() - info["received_timestamp"]) * 1e-9))
+            waited = max(0.0, (time.time_ns() - info["received_timestamp"]) * 1e-9)
+            self._arrivals.append((self.now() if self._simulated else time.monotonic()) - waited)
             self._is_new |= self.camera.offer(
                 to_seconds(message.header.stamp),
                 self.now(),

@@ -28,7 +28,7 @@ _READY = -1
 """Stamp of the datagram that says that the camera is there."""
 LARGEST_EXPOSURE = 65536
 """Bytes."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """s before a camera that ended is started again; doubled each time, until one has lived for a while."""
 GOOD_LIFE = 60.0
 """s that a camera lives before it counts as one that works."""
@@ -83,6 +83,7 @@ class CameraProcess:
         self.status: int | None = None
         self._too_fast = self._missed_before = 0
         self._pause = FIRST_PAUSE
+        self._due: float | None = None
         self._start()
 
     def _start(self) -> None:
@@ -94,12 +95,17 @@ class CameraProcess:
             str(theirs.fileno()),
             json.dumps(asdict(self.task)),
         ]
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
-        theirs.close()
+        try:
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._socket = ours
         self.ready = False
         self._started = time.monotonic()
-        self._due: float | None = None
+        self._due = None
 
     def revive(self) -> bool:
         """Starts a process that has ended again, when its pause is over; returns whether it did. Never waits."""
@@ -109,16 +115,25 @@ class CameraProcess:
         if self._due is None:
             if now - self._started > GOOD_LIFE:
                 self._pause = FIRST_PAUSE
+            self.hear()  # what it said last says nothing of its successor
+            self._socket.close()
             self.status, self.ready = status, False
-            self._due = now + self._pause
-            self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+            self._missed_before, self._too_fast = self._missed_before + self._too_fast, 0
+            self._put_off(now)
+        assert self._due is not None
         if now < self._due:
             return False
-        self._socket.close()
-        self._missed_before, self._too_fast = self._missed_before + self._too_fast, 0
-        self._start()
+        try:
+            self._start()
+        except OSError:  # as likely after it was killed for want of memory
+            self._put_off(now)
+            return False
         self.restarts += 1
         return True
+
+    def _put_off(self, now: float) -> None:
+        self._due = now + self._pause
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
 
     def expose(self, stamp: int, snapshot: NDArray[np.float64], noise: float) -> None:
         """Hands a moment over, at once: the camera that cannot take it misses it."""
@@ -132,7 +147,7 @@ class CameraProcess:
     def hear(self, until: int = 0, patience: float = 0.0) -> None:
         """Takes note of what was published; waits up to `patience` s for the camera and the frame of stamp `until`."""
         ends = time.monotonic() + patience
-        while True:
+        while self._due is None:
             wait = 0.0 if self.ready and self.newest >= until else ends - time.monotonic()
             self._socket.settimeout(max(0.0, wait))
             try:

@@ -113,7 +113,7 @@ class SimBodyNode(Node):
 
     def _run_until_end(self) -> None:
         if self.camera and self._clocks:
-            self.camera.hear(patience=CAMERA_PATIENCE)
+            self._await(self.camera)
         while not self._ends.is_set():
             stamp = self.pace.wait(self.parameters.config.speed)
             began = time.monotonic()
@@ -124,6 +124,14 @@ class SimBodyNode(Node):
             self._publish(self.body.tick(stamp), stamp)
             self._rate.tick(began)
             self._work.add(time.monotonic() - began)
+
+    def _await(self, camera: CameraProcess) -> None:
+        """Until it is ready, has ended, or is not worth more patience; the end of the body ends that, too."""
+        until = time.monotonic() + CAMERA_PATIENCE
+        while not (camera.ready or self._ends.is_set() or time.monotonic() > until):
+            camera.hear(patience=0.2)
+            if camera.process.poll() is not None:
+                return
 
     def _publish(self, outcome: Outcome, stamp: int) -> None:
         if self._clocks:
@@ -137,7 +145,7 @@ class SimBodyNode(Node):
             self._joints.publish(state)
         if self.camera:
             if self.camera.revive() and self._clocks:
-                self.camera.hear(patience=CAMERA_PATIENCE)
+                self._await(self.camera)
             for exposure in outcome.exposures:
                 self.camera.hear()
                 self.camera.expose(exposure.stamp, exposure.what, self.body.config.camera_noise)

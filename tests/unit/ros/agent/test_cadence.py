@@ -56,6 +56,23 @@ def test_pictures_that_come_again_in_another_rhythm_are_followed_without_those_o
     assert (cadence.next(now, steady=False) - 6.03) % 0.1 == pytest.approx(LEAD, abs=1e-6)
 
 
+def test_a_phase_that_is_jumped_to_is_no_decision_that_was_skipped():
+    cadence = Cadence(0.1)
+    assert cadence.next(9.9) == pytest.approx(10.0)
+    for picture in (10.053, 10.153, 10.253):
+        cadence.arrived(picture)
+    assert cadence.next(10.08, steady=False) == pytest.approx(10.153 + LEAD, abs=1e-6)
+    assert cadence.skipped == 0
+
+
+def test_pictures_of_before_a_clock_went_back_do_not_count():
+    cadence = Cadence(0.1)
+    now = cadence.next(0.0)
+    for picture in (100.05, 100.15, 100.25, 1.03, 1.13, 1.23):
+        cadence.arrived(picture)
+    assert (cadence.next(now, steady=False) - 1.03) % 0.1 == pytest.approx(LEAD, abs=1e-6)
+
+
 def test_a_camera_of_another_rate_leaves_the_rate_of_decisions_as_it_is():
     deadlines, _ = lived(PERIOD * 0.71, 0.0, jitter=0.0005)
     assert (deadlines[-1] - deadlines[0]) / (len(deadlines) - 1) == pytest.approx(PERIOD, rel=SLEW)

@@ -123,12 +123,13 @@ def test_a_learner_that_cannot_be_listened_to_does_not_end_the_keeping(run: Run)
     keeper.close()
 
 
-def test_a_run_that_cannot_be_closed_well_is_told_and_no_error(run: Run):
+@pytest.mark.parametrize("error", [RobotAgentError("the disk failed"), OSError("the disk failed")])
+def test_a_run_that_cannot_be_closed_well_is_told_and_no_error(run: Run, error: Exception):
     told: list[str] = []
     keeper = Keeper(run, told.append)
 
     def fail():
-        raise RobotAgentError("the disk failed")
+        raise error
 
     run.close = fail
     keeper.close()
