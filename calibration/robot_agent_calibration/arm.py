@@ -117,9 +117,7 @@ def fit_arm(
         play = estimated(views, play)
     corners = Corners(seen.views, board)
     state = _State(seen.lens, seen.transforms_board_to_camera, body)
-    weights = np.asarray(
-        np.linalg.inv(spread(problem.linearised(body, seen.transforms_board_to_camera)[2], play)), np.float64
-    )
+    weights = np.asarray(np.linalg.inv(spread(views.by_angles, play)), np.float64)
     whole = _Whole(problem, corners, weights, seen.noise, prior)
     state, matrix = minimise(whole.normal_equations, whole.cost, whole.moved, state)
     of_body = covariance(matrix)[-free.count :, -free.count :]

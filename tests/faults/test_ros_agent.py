@@ -270,12 +270,11 @@ def test_a_plan_that_takes_ten_times_its_time_is_not_sent_and_the_next_one_is(ac
 
 def test_how_old_a_command_may_be_is_set_while_it_acts(acting: Graph):
     robot = acting.robot
-    late = lambda: int(robot.report("agent")[1].get("held: plan_late", 0))  # noqa: E731
-    before = late()
+    before = int(robot.report("agent")[1].get("held: plan_late", 0))
     assert robot.set_parameter("agent", "largest_command_age", 0.15) == ""
     try:
         (acting.folder / "slow").write_text("0.25")  # as old as it might be before
-        robot.wait_report("agent", lambda message, values: late() > before, 5)
+        robot.wait_report("agent", lambda message, values: int(values.get("held: plan_late", 0)) > before, 5)
     finally:
         assert robot.set_parameter("agent", "largest_command_age", 0.4) == ""
     acting.recovers()

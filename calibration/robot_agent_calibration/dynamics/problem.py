@@ -72,9 +72,9 @@ class Problem:
         for run, unknowns in zip(self.runs, self._unknowns, strict=True):
             models = [unknowns.build(z) for z in candidates]
             positions, efforts = predict(run, models, [unknowns.delay(z) for z in candidates], self.threads)
-            positions = (positions - run.positions)[:, run.stamps >= run.stamps[0] + SETTLING]
+            positions = (positions - run.positions)[:, _settled(run.stamps)]
             if efforts is not None and run.efforts is not None and run.effort_stamps is not None:
-                efforts = (efforts - run.efforts)[:, run.effort_stamps >= run.effort_stamps[0] + SETTLING]
+                efforts = (efforts - run.efforts)[:, _settled(run.effort_stamps)]
             found.append(Apart(positions, efforts))
         return found
 
@@ -86,19 +86,12 @@ class Problem:
         """Of each sample of the rows, in which stretch of so long it was measured, counted over all runs (samples,)."""
         found, count = [], 0
         for run in self.runs:
-            since = [stamps - run.stamps[0] for stamps in self._compared(run)]
-            own = np.concatenate([np.maximum(apart, 0) // seconds for apart in since]).astype(np.int64)
+            sensors = [run.stamps] if run.effort_stamps is None else [run.stamps, run.effort_stamps]
+            compared = np.concatenate([stamps[_settled(stamps)] for stamps in sensors])
+            own = (np.maximum(compared - run.stamps[0], 0) // seconds).astype(np.int64)
             found.append(count + own)
             count += int(own.max()) + 1
         return np.concatenate(found)
-
-    @staticmethod
-    def _compared(run: Run) -> list[NDArray[np.float64]]:
-        """When the samples that are compared were measured, s: of positions, and of efforts where there are any."""
-        stamps = [run.stamps]
-        if run.efforts is not None and run.effort_stamps is not None:
-            stamps.append(run.effort_stamps)
-        return [one[one >= one[0] + SETTLING] for one in stamps]
 
     def jacobian(self, z: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
         """Derivatives of the rows by finite differences, (samples * joints, entries)."""
@@ -143,3 +136,8 @@ class Problem:
                 for joint, at in enumerate(group):
                     jacobian[:, joint, at] = change[:, joint]
         return jacobian.reshape(-1, len(z))
+
+
+def _settled(stamps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which samples of a sensor are compared."""
+    return stamps >= stamps[0] + SETTLING

@@ -13,12 +13,11 @@ from typing import Any
 
 from robot_agent.errors import RobotAgentError
 from robot_agent.learning.service import LearnerJob, ProcessLearnerService
+from robot_agent_ros.backoff import Backoff
 from robot_agent_ros.errors import ParameterError
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""s before a learner that ended is started again; doubled each time, until one has lived for a while."""
-GOOD_LIFE = 60.0
-"""s that a learner lives before it counts as one that works."""
+FIRST_PAUSE = 0.5
+"""s before a learner that ended is started again."""
 
 
 class SupervisedLearner:
@@ -49,7 +48,7 @@ class SupervisedLearner:
         self.weights = self._service.weights
         self.restarts = 0
         self.fault = ""
-        self._pause = FIRST_PAUSE
+        self._backoff = Backoff(FIRST_PAUSE)
         self._updates = (0, 0)
         self._closing = threading.Event()
         self._starter: threading.Thread | None = None
@@ -132,15 +131,13 @@ class SupervisedLearner:
         self._service = None
         self.fault = str(error) or type(error).__name__
         service.close()
-        if time.monotonic() - self._started > GOOD_LIFE:
-            self._pause = FIRST_PAUSE
+        self._backoff.lived(time.monotonic() - self._started)
         if not self._closing.is_set():
             self._starter = threading.Thread(target=self._start_again, name="learner-starter", daemon=True)
             self._starter.start()
 
     def _start_again(self) -> None:
-        while not self._closing.wait(self._pause):
-            self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        while not self._closing.wait(self._backoff.pause()):
             try:
                 service = self._start(replace(self._job, resume=True))
             except Exception as error:  # it is tried again, and diagnostics say so

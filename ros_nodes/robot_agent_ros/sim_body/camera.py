@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robot_agent_ros.backoff import Backoff
+
 _EXPOSURE = struct.Struct("<qd")
 """Stamp in ns and noise; the snapshot follows."""
 _PUBLISHED = struct.Struct("<qqd")
@@ -28,10 +30,8 @@ _READY = -1
 """Stamp of the datagram that says that the camera is there."""
 LARGEST_EXPOSURE = 65536
 """Bytes."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""s before a camera that ended is started again; doubled each time, until one has lived for a while."""
-GOOD_LIFE = 60.0
-"""s that a camera lives before it counts as one that works."""
+FIRST_PAUSE = 1.0
+"""s before a camera that ended is started again."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,17 @@ class CameraProcess:
         restarts: how many processes were started after the first.
         status: with which the last one ended, as long as its successor is not ready; None if none has.
         published: frames that were.
-        missed: exposures that the camera was too slow for.
         newest: stamp of the newest frame, ns.
         milliseconds: that the newest frame took from exposure to publication.
     """
 
     def __init__(self, task: CameraTask) -> None:
         self.task = task
-        self.published = self.missed = self.newest = self.restarts = 0
+        self.published = self.newest = self.restarts = 0
         self.milliseconds = 0.0
         self.status: int | None = None
         self._too_fast = self._missed_before = 0
-        self._pause = FIRST_PAUSE
+        self._backoff = Backoff(FIRST_PAUSE)
         self._due: float | None = None
         self._start()
 
@@ -113,27 +112,21 @@ class CameraProcess:
         if status is None:
             return False
         if self._due is None:
-            if now - self._started > GOOD_LIFE:
-                self._pause = FIRST_PAUSE
+            self._backoff.lived(now - self._started)
             self.hear()  # what it said last says nothing of its successor
             self._socket.close()
             self.status, self.ready = status, False
             self._missed_before, self._too_fast = self._missed_before + self._too_fast, 0
-            self._put_off(now)
-        assert self._due is not None
+            self._due = now + self._backoff.pause()
         if now < self._due:
             return False
         try:
             self._start()
         except OSError:  # as likely after it was killed for want of memory
-            self._put_off(now)
+            self._due = now + self._backoff.pause()
             return False
         self.restarts += 1
         return True
-
-    def _put_off(self, now: float) -> None:
-        self._due = now + self._pause
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
 
     def expose(self, stamp: int, snapshot: NDArray[np.float64], noise: float) -> None:
         """Hands a moment over, at once: the camera that cannot take it misses it."""
@@ -163,8 +156,12 @@ class CameraProcess:
             self.newest = stamp
             self.published += 1
             self._too_fast = too_fast
-            self.missed = self._missed_before + too_fast
             self.milliseconds = 1e3 * seconds
+
+    @property
+    def missed(self) -> int:
+        """Exposures that the camera was too slow for, or not there."""
+        return self._missed_before + self._too_fast
 
     def close(self) -> None:
         """Ends the camera."""

@@ -56,7 +56,7 @@ def test_a_camera_that_never_works_is_tried_less_and_less_often(monkeypatch: pyt
         time.sleep(0.002)
     assert process.status == 1
     assert 1 <= process.restarts == len(started) <= 5  # 5 if the machine never stands still
-    assert process._pause == pytest.approx(0.05 * 2 ** (process.restarts + 1), rel=0.51)
+    assert process._backoff.pause() == pytest.approx(0.05 * 2 ** (process.restarts + 1), rel=0.51)
     process.close()
 
 
