@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from robot_agent_ros.errors import NodeError
+from robot_agent_ros.transport import check_middleware
 
 N = TypeVar("N", bound=Node)
 
@@ -35,6 +37,10 @@ def run_node(
     Returns:
         the exit status: 0 after a signal, 2 for an error that a person can mend.
     """
+    try:
+        check_middleware(os.environ)
+    except NodeError as error:
+        return _failed(error)
     # rclpy's own handlers would end DDS before `stop` could publish anything.
     rclpy.init(args=None if argv is None else list(argv), signal_handler_options=SignalHandlerOptions.NO)
     ended: list[int] = []
@@ -58,8 +64,7 @@ def run_node(
     except ExternalShutdownException:
         pass
     except NodeError as error:
-        print(f"robot-agent: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _failed(error)
     finally:
         if node is not None:
             node.destroy_node()
@@ -67,3 +72,8 @@ def run_node(
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0
+
+
+def _failed(error: NodeError) -> int:
+    print(f"robot-agent: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2

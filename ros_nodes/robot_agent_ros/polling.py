@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.subscription import Subscription
 
 MOST = 20
 """Messages that are taken at once, so that a flood of them cannot hold up the output."""
+UNREADABLE: tuple[type[Exception], ...] = (rclpy_implementation.RCLError, UnicodeDecodeError)
+"""What `waiting` raises for bytes that are no message of the type."""
 
 
 class Polled(CallbackGroup):

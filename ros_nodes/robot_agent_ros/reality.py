@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,6 +27,7 @@ from robot_agent_ros.errors import NodeError, ParameterError
 from robot_agent_ros.graph import AGENT
 from robot_agent_ros.parameters import config_from
 from robot_agent_ros.robots import ALL_NODES, read_parameters, robot_file
+from robot_agent_ros.transport import check_middleware
 
 CONNECT_PATIENCE = 10.0
 """s in which a robot must be heard."""
@@ -79,6 +81,7 @@ def make_reality(
         BodyError: there is no such robot, it is a body of another world, or it is not heard.
     """
     try:
+        check_middleware(os.environ)
         config = _config_of(robot, world)
         env = make_world(world, streams, camera_size, action_repeat, config.calibration or body)
         robots = body_of_world(world, env)

@@ -19,7 +19,7 @@ from robot_agent_ros.errors import NodeError
 from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY
 from robot_agent_ros.managed import Managed
 from robot_agent_ros.robots import Start
-from robot_agent_ros.transport import whole_frames
+from robot_agent_ros.transport import check_middleware, whole_frames
 
 RESTARTED = (GATE.name, RECORDER.name)
 """Nodes that are started again when they end; when another one ends, the graph does."""
@@ -65,8 +65,10 @@ class Runner:
         """Starts all, and stays until `stop`, or for some seconds; then stops all.
 
         Raises:
-            NodeError: a node ended that the graph cannot be without, or the agent could not be configured.
+            NodeError: a node ended that the graph cannot be without, the agent could not be configured, or the
+                middleware cannot do what the environment asks for.
         """
+        check_middleware(os.environ)
         managed = [start.node for start in self.starts if start.node.managed]
         until = math.inf if seconds is None else time.monotonic() + seconds
 

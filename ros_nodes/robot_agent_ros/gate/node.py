@@ -14,7 +14,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
-from rclpy.subscription import RCLError, Subscription
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -42,7 +42,7 @@ from robot_agent_ros.graph import (
     TWIST_COMMAND,
 )
 from robot_agent_ros.live_parameters import LiveParameters
-from robot_agent_ros.polling import Polled, waiting
+from robot_agent_ros.polling import UNREADABLE, Polled, waiting
 from robot_agent_ros.scheduling import ask_for_priority, threads_of_process
 
 STATUS_PERIOD = 0.1
@@ -156,7 +156,7 @@ class GateNode(Node):
         try:
             for message, info in waiting(inbox):
                 take(message, info)
-        except (RCLError, UnicodeDecodeError):  # bytes that are no message must not end the gate
+        except UNREADABLE:  # bytes that are no message must not end the gate
             self.gate.refused[Refusal.MALFORMED] += 1
 
     def _send(self) -> None:

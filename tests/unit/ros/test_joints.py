@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from robot_agent_ros.messages.error import MessageError
-from robot_agent_ros.messages.joints import read_command, read_joints
+from robot_agent_ros.messages.joints import Joint, read_command, read_joints, read_some_joints
 from robot_agent_ros.messages.stamps import fill_stamp, to_nanoseconds, to_seconds
 
 NAMES = ("pan", "lift", "elbow")
@@ -61,6 +61,8 @@ def test_the_order_in_the_message_is_of_no_account(order: list[int]):
         ({"position": [0.0, 1.0]}, "2 numbers of position for 4 joints"),
         ({"position": [1.0, 9.0, float("nan"), 2.0]}, "position of joint 'pan' is nan"),
         ({"velocity": [float("inf"), 0.0, 0.0, 0.0]}, "velocity of joint 'lift' is inf"),
+        ({"position": [1.0, 9.0, 0.0, 1e308]}, r"position of joint 'elbow' is 1e\+308"),
+        ({"effort": [0.0, 0.0, -1e30, 0.0]}, r"effort of joint 'pan' is -1e\+30"),
         ({"velocity": [0.0]}, "1 numbers of velocity for 4 joints"),
     ],
 )
@@ -69,8 +71,37 @@ def test_states_that_are_not_whole_are_refused(fields: dict, sentence: str):
         read_joints(state(**fields), NAMES)
 
 
-def test_a_joint_that_nobody_asked_for_may_be_broken():
-    assert read_joints(state(position=[1.0, float("nan"), 0.0, 2.0]), NAMES).position[2] == 2
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), 1e308])
+def test_values_of_foreign_joints_are_ignored(broken: float):
+    fields = {what: [1.0, broken, 0.0, 2.0] for what in ("position", "velocity", "effort")}
+    joints = read_joints(state(**fields), NAMES)
+    for values in joints:
+        np.testing.assert_array_equal(values, [0, 1, 2])
+    assert len(read_some_joints(state(name=["lift", "lift", "pan", "elbow"]), ["elbow", "pan"])) == 2
+
+
+@pytest.mark.parametrize("marker", [[], [float("nan")] * 4])
+def test_nan_and_an_empty_list_both_mean_not_measured(marker: list[float]):
+    joints = read_joints(state(velocity=marker, effort=marker), NAMES)
+    np.testing.assert_array_equal(joints.position, [0, 1, 2])
+    assert joints.velocity is None
+    assert joints.effort is None
+
+
+def test_a_quantity_that_one_joint_lacks_is_missing_as_a_column():
+    partly = state(velocity=[0.1, 0.9, float("nan"), 0.2])
+    assert read_joints(partly, NAMES).velocity is None
+    assert read_some_joints(partly, NAMES) == {
+        "lift": Joint(1.0, 0.1, None),
+        "pan": Joint(0.0, None, None),
+        "elbow": Joint(2.0, 0.2, None),
+    }
+
+
+def test_a_message_with_some_of_the_joints_is_read():
+    half = state(name=["pan", "gripper"], position=[0.5, 9.0])
+    assert read_some_joints(half, NAMES) == {"pan": Joint(0.5, None, None)}
+    assert read_some_joints(state(name=[], position=[]), NAMES) == {}
 
 
 def test_a_command_is_read_by_name():

@@ -236,6 +236,12 @@ def test_a_robot_that_does_not_fit_is_refused_in_one_sentence(tmp_path: Path, ro
     assert "\n" not in str(caught.value)
 
 
+def test_an_invalid_domain_is_refused_with_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "300")
+    with pytest.raises(BodyError, match="ros:sim: ROS_DOMAIN_ID is '300'"):
+        make_reality("sim", WORLD)
+
+
 def test_without_rclpy_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     for module in ("robot_agent_ros.reality", "robot_agent_ros.agent.link"):
         monkeypatch.delitem(sys.modules, module)
