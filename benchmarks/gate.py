@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from robot_agent_ros.gate.config import GateConfig
-from robot_agent_ros.gate.gate import Command, Gate, Now, Status
+from robot_agent_bodies.gate.config import GateConfig
+from robot_agent_bodies.gate.gate import Command, Gate, Now, Status
 from table import cpu_name, write_row
 
 CASES = {

@@ -56,10 +56,10 @@ def parse(argv: Sequence[str]) -> ImportBagCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
+    from robot_agent_bodies.parameters import config_from
     from robot_agent_ros.agent.config import AgentConfig
     from robot_agent_ros.bags.importing import import_bag
     from robot_agent_ros.errors import NodeError
-    from robot_agent_ros.parameters import config_from
 
     from robot_agent.types import Source
 

@@ -1,11 +1,6 @@
-"""Errors that a person can act on. The gate imports nothing of the agent, so this package has its own."""
+"""Errors that an executable of this package prints as one line, with exit status 2."""
 
-from __future__ import annotations
+from robot_agent_bodies.errors import BodyError as NodeError
+from robot_agent_bodies.errors import ParameterError
 
-
-class NodeError(Exception):
-    """Base of every error that an executable of this package prints as one line with exit status 2."""
-
-
-class ParameterError(NodeError):
-    """A parameter has a value that the node cannot work with."""
+__all__ = ["NodeError", "ParameterError"]

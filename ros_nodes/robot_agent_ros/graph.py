@@ -97,7 +97,7 @@ RECORDER = Node(
 GATE = Node(
     "gate",
     "robot_agent_ros.gate.node",
-    "robot_agent_ros.gate.config:GateConfig",
+    "robot_agent_bodies.gate.config:GateConfig",
     "lets only fresh, finite commands within limits through to the robot",
 )
 AGENT = Node(

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from robot_agent_bodies.parameters import checked, config_from, parameters_of
 
 from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.parameters import checked, config_from, parameters_of
 
 C = TypeVar("C")
 
@@ -24,7 +24,7 @@ class LiveParameters(Generic[C]):
 
     Args:
         node: any rclpy node, a lifecycle node too.
-        config_class: see `robot_agent_ros.parameters.parameter`.
+        config_class: see `robot_agent_bodies.parameters.parameter`.
         on_change: is called with the new config before it counts; a `ParameterError` from it refuses the change.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from robot_agent_bodies.parameters import config_from
 from robot_agent_sim.mujoco_env import checked_action
 
 from robot_agent.errors import BodyError
@@ -25,7 +26,6 @@ from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task, task_of
 from robot_agent_ros.errors import NodeError, ParameterError
 from robot_agent_ros.graph import AGENT
-from robot_agent_ros.parameters import config_from
 from robot_agent_ros.robots import ALL_NODES, read_parameters, robot_file
 from robot_agent_ros.transport import check_middleware
 

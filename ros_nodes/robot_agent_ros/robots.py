@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from robot_agent_bodies.parameters import config_from
 
 from robot_agent_ros.errors import NodeError, ParameterError
 from robot_agent_ros.graph import ARGUMENTS, NODES, PACKAGE, Node, nodes_of
-from robot_agent_ros.parameters import config_from
 
 ALL_NODES = "/**"
 """The section of a parameter file that counts for every node."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
     source = tmp_path / "source"
-    for name in ("robot_agent", "kernels", "sim", "ros_nodes", "launch", "resource", "calibration"):
+    for name in ("robot_agent", "kernels", "sim", "bodies", "ros_nodes", "launch", "resource", "calibration"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "setup.py", "setup.cfg", "package.xml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -28,6 +28,8 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
         "robot_agent_kernels/mppi/plan.py",
         "robot_agent_sim/worlds.py",
         "robot_agent_ros/py.typed",
+        "robot_agent_bodies/gate/gate.py",
+        "robot_agent_bodies/py.typed",
         "robot_agent_calibration/recording/recording.py",
         "robot_agent_ros/graph.py",
         "robot_agent_ros/fastdds.xml",
@@ -44,6 +46,7 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
     assert {name.split("/")[0] for name in names if not name.startswith("robot_agent-")} == {
         "robot_agent",
         "robot_agent_kernels",
+        "robot_agent_bodies",
         "robot_agent_ros",
         "robot_agent_sim",
         "robot_agent_calibration",
@@ -55,4 +58,5 @@ def test_no_folder_of_ours_shadows_another_package():
     assert not (ROOT / "kernels" / "__init__.py").exists()
     assert not (ROOT / "sim" / "__init__.py").exists()
     assert not (ROOT / "calibration" / "__init__.py").exists()
+    assert not (ROOT / "bodies" / "__init__.py").exists()
     assert not (ROOT / "ros_nodes" / "__init__.py").exists()

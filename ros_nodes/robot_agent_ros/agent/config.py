@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from robot_agent_bodies.parameters import parameter
+
 from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.parameters import parameter
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from robot_agent_bodies.gate.brake import State
+from robot_agent_bodies.gate.config import AXES, GateConfig
+from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -25,9 +28,6 @@ from robot_agent_ros.durations import Durations, Rate
 from robot_agent_ros.endpoints import publisher, service, subscription
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
-from robot_agent_ros.gate.brake import State
-from robot_agent_ros.gate.config import AXES, GateConfig
-from robot_agent_ros.gate.gate import Command, Gate, Now, Refusal, Status
 from robot_agent_ros.graph import (
     COMMAND,
     ENABLE,

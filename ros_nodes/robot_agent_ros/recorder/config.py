@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robot_agent_bodies.parameters import parameter
+
 from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.parameters import parameter
 
 COMPRESSIONS = ("zstd", "lz4", "none")
 

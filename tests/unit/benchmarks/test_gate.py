@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from robot_agent_ros.gate.gate import Gate
+from robot_agent_bodies.gate.gate import Gate
 
 ROOT = Path(__file__).parents[3]
 

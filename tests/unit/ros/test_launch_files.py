@@ -15,11 +15,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from robot_agent_bodies.gate.config import GateConfig
+from robot_agent_bodies.parameters import parameters_of
 from robot_agent_ros.agent.making_body import make_world
 from robot_agent_ros.errors import NodeError, ParameterError
-from robot_agent_ros.gate.config import GateConfig
 from robot_agent_ros.graph import ARGUMENTS, NODES, PACKAGE, SERVICES, TOPICS
-from robot_agent_ros.parameters import parameters_of
 from robot_agent_ros.robots import launch_folder, read_parameters, robot_file, starts
 
 from robot_agent.types import BodySpec

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
+from robot_agent_bodies.parameters import checked, config_from, parameter, parameters_of
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.live_parameters import LiveParameters
-from robot_agent_ros.parameters import checked, config_from, parameter, parameters_of
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import rclpy
+from robot_agent_bodies.gate.brake import State
 from robot_agent_ros.endpoints import message_class
-from robot_agent_ros.gate.brake import State
 from robot_agent_ros.gate.node import GateNode
 from robot_agent_ros.graph import COMMAND
 

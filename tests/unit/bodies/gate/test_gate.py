@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from robot_agent_ros.gate.brake import State
-from robot_agent_ros.gate.config import GateConfig
-from robot_agent_ros.gate.gate import Command, Gate, Now, Refusal, Status
+from robot_agent_bodies.gate.brake import State
+from robot_agent_bodies.gate.config import GateConfig
+from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
 
 CONFIG = GateConfig(
     joints=("a", "b"), lower=(-1.0,), upper=(2.0,), velocity=(2.0,), acceleration=(10.0,), jerk=(100.0,)

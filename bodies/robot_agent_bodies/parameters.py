@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from robot_agent_ros.errors import ParameterError
+from robot_agent_bodies.errors import ParameterError
 
 C = TypeVar("C")
 _METADATA = "parameter"

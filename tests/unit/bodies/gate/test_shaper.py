@@ -7,8 +7,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from robot_agent_ros.gate.limits import JointLimits
-from robot_agent_ros.gate.shaper import PositionShaper, Shaper, VelocityShaper
+from robot_agent_bodies.gate.limits import JointLimits
+from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 
 LIMITS = JointLimits(lower=-1.0, upper=2.0, velocity=2.0, acceleration=10.0, jerk=100.0)
 WHEEL = JointLimits(lower=-math.inf, upper=math.inf, velocity=2.0, acceleration=10.0, jerk=100.0)

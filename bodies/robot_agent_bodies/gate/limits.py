@@ -6,7 +6,7 @@ import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
-from robot_agent_ros.errors import ParameterError
+from robot_agent_bodies.errors import ParameterError
 
 
 @dataclass(frozen=True)

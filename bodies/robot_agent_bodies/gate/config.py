@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.gate.limits import JointLimits, UrdfLimits, urdf_limits
-from robot_agent_ros.parameters import parameter
+from robot_agent_bodies.errors import ParameterError
+from robot_agent_bodies.gate.limits import JointLimits, UrdfLimits, urdf_limits
+from robot_agent_bodies.parameters import parameter
 
 OUTPUTS = ("forward_position", "forward_velocity", "joint_trajectory", "twist")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")

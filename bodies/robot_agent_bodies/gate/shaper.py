@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 from ruckig import ControlInterface, InputParameter, Result, Ruckig, RuckigError, Trajectory
 
-from robot_agent_ros.gate.brake import State, stopping, stopping_extent
-from robot_agent_ros.gate.limits import JointLimits
+from robot_agent_bodies.gate.brake import State, stopping, stopping_extent
+from robot_agent_bodies.gate.limits import JointLimits
 
 _TIGHTER = 1 - 1e-6
 """ruckig plans within limits that are this much tighter, so that rounding never takes its motions beyond ours."""

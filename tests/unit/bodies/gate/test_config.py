@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.gate.config import GateConfig, joint_limits
-from robot_agent_ros.gate.limits import JointLimits, urdf_limits
-from robot_agent_ros.parameters import config_from, parameters_of
+from robot_agent_bodies.errors import ParameterError
+from robot_agent_bodies.gate.config import GateConfig, joint_limits
+from robot_agent_bodies.gate.limits import JointLimits, urdf_limits
+from robot_agent_bodies.parameters import config_from, parameters_of
 
 URDF = """<?xml version="1.0"?>
 <robot name="arm">

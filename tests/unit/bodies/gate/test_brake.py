@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from robot_agent_ros.gate.brake import State, moved, stop, stopping, stopping_extent
+from robot_agent_bodies.gate.brake import State, moved, stop, stopping, stopping_extent
 from ruckig import ControlInterface, InputParameter, Ruckig, Trajectory
 
 ACCELERATION, JERK = 10.0, 100.0

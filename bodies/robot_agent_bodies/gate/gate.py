@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from robot_agent_ros.gate.brake import State
-from robot_agent_ros.gate.config import GateConfig, joint_limits
-from robot_agent_ros.gate.shaper import PositionShaper, Shaper, VelocityShaper
+from robot_agent_bodies.gate.brake import State
+from robot_agent_bodies.gate.config import GateConfig, joint_limits
+from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 
 
 class Status(Enum):
