@@ -1,0 +1,1 @@
+"""What goes wrong on other people's robots, as a table of scenarios on fake robots over real DDS."""
