@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 
 
 def lived(run: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ import tyro
 
 from robot_agent.errors import RunError
 from robot_agent.learning.batch_dump import PREFIX, describe_dump
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.run.folder import RunFolder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from robot_agent.errors import RunError
-from robot_agent.memory.sampler import SequenceBatch
+from robot_agent.replay.sampler import SequenceBatch
 
 PREFIX = "batch-"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent.memory.sampler import SequenceBatch
+from robot_agent.replay.sampler import SequenceBatch
 
 RewardFunction = Callable[[NDArray[np.float32], NDArray[np.float32], dict[str, Any]], Any]
 """A goal world's `compute_reward(achieved, desired, info)`, batched over the leading axis."""

@@ -19,9 +19,9 @@ from robot_agent.learning.hindsight import HindsightConfig, RewardFunction, rela
 from robot_agent.learning.learner import Learner, LearnerConfig
 from robot_agent.learning.losses import LearningBatch
 from robot_agent.learning.weight_store import WeightStore
-from robot_agent.memory.replay import Replay
-from robot_agent.memory.sampler import SamplerConfig, SequenceBatch, SequenceSampler
 from robot_agent.mind import Mind, MindConfig
+from robot_agent.replay.replay import Replay
+from robot_agent.replay.sampler import SamplerConfig, SequenceBatch, SequenceSampler
 from robot_agent.types import BodySpec
 
 

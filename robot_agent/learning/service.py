@@ -25,8 +25,8 @@ from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.hindsight import RewardFunction
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.weight_store import LocalWeightStore, SharedMemoryWeightStore, WeightStore
-from robot_agent.memory.replay import Replay
 from robot_agent.mind import MindConfig
+from robot_agent.replay.replay import Replay
 from robot_agent.types import BodySpec
 
 METRICS_EVERY = 100

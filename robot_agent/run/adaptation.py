@@ -9,7 +9,7 @@ from pathlib import Path
 
 from robot_agent.errors import RunError
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.run.config import to_tree
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life, MakeBody, Progress

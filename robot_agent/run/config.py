@@ -10,7 +10,7 @@ from robot_agent.encoder.encoder import EncoderConfig
 from robot_agent.errors import RunError
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig
-from robot_agent.memory.replay import ReplayConfig
+from robot_agent.replay.replay import ReplayConfig
 
 
 @dataclass(frozen=True)

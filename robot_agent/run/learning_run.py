@@ -17,8 +17,8 @@ from robot_agent.errors import CheckpointError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.hindsight import RewardFunction
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
-from robot_agent.memory.replay import Replay, ReplayWriter
-from robot_agent.memory.schema import row_dtype
+from robot_agent.replay.replay import Replay, ReplayWriter
+from robot_agent.replay.schema import row_dtype
 from robot_agent.run.config import RunConfig, to_tree, validate
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import check_body

@@ -23,7 +23,7 @@ from robot_agent.errors import RunError
 from robot_agent.evaluation.model_quality import latent_quality
 from robot_agent.learning.hindsight import RewardFunction
 from robot_agent.loop import Loop
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.run.config import RunConfig, resumed, validate
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.learning_run import LearningRun

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_agent.errors import ReplayError
-from robot_agent.memory.replay import Address, Replay, ReplayConfig, ReplayWriter
-from robot_agent.memory.schema import SCHEMA_FILE, row_dtype
-from robot_agent.memory.segment import PREFIX
+from robot_agent.replay.replay import Address, Replay, ReplayConfig, ReplayWriter
+from robot_agent.replay.schema import SCHEMA_FILE, row_dtype
+from robot_agent.replay.segment import PREFIX
 from robot_agent.types import BodySpec, Source
 from tests.transitions import SPEC, episode
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_sentence_and_harms_no_row(
             raise OSError(28, "No space left on device")
         return real(descriptor, data[: room - offset], offset)
 
-    monkeypatch.setattr("robot_agent.memory.segment.os.pwrite", nearly_full)
+    monkeypatch.setattr("robot_agent.replay.segment.os.pwrite", nearly_full)
     with pytest.raises(ReplayError, match="the disk is full"):
         writer.append(steps[1])
     reader.refresh()

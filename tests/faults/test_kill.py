@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 
 ROOT = Path(__file__).parents[2]
 PATHS = ":".join(str(ROOT / part) for part in (".", "kernels", "sim"))
@@ -22,7 +22,7 @@ PATHS = ":".join(str(ROOT / part) for part in (".", "kernels", "sim"))
 WRITER = """
 import sys
 from pathlib import Path
-from robot_agent.memory.replay import ReplayWriter
+from robot_agent.replay.replay import ReplayWriter
 from tests.transitions import SPEC, episode
 writer = ReplayWriter(Path(sys.argv[1]), SPEC)
 number = int(sys.argv[2])

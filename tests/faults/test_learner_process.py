@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from robot_agent.errors import ReplayError, RobotAgentError
-from robot_agent.memory import segment
-from robot_agent.memory.replay import Replay
+from robot_agent.replay import segment
+from robot_agent.replay.replay import Replay
 from robot_agent.run.life import Life
 from tests.small import ONLINE, run_config
 from tests.worlds import PointMass

@@ -27,7 +27,7 @@ from std_msgs.msg import Float64, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from tests.ros_body import ScriptedRobot, SimulatedTime
 from tests.ros_graph import Processes, alone, flags
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from robot_agent.cli.main import main
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.run.config import to_tree
 from robot_agent.run.folder import RunFolder
 from tests.small import AGENT, ONLINE

@@ -14,7 +14,7 @@ import torch
 from robot_agent.errors import CheckpointError, RunError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.run.life import Life
 from robot_agent.run.load import load_agent
 from robot_agent.types import BodySpec

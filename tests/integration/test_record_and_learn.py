@@ -16,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.weight_store import LocalWeightStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from tests.ros_ears import Ears, ears
 from tests.ros_graph import SOURCES, Processes
 from tests.small import MIND

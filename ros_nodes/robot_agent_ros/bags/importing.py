@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.run.config import RunConfig, default_config, to_tree
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import load_config

@@ -11,7 +11,7 @@ import pytest
 from robot_agent.agent import Agent, AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
 from robot_agent.loop import Loop
-from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.types import BodySpec, Transition
 from tests.small import AGENT
 from tests.worlds import PointMass

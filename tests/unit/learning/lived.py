@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robot_agent.memory.replay import ReplayWriter
+from robot_agent.replay.replay import ReplayWriter
 from robot_agent.types import BodySpec, Transition
 
 SPEC = BodySpec((), 4, 2)

@@ -9,8 +9,8 @@ import pytest
 
 from robot_agent.errors import RunError
 from robot_agent.learning.batch_dump import describe_dump, dump_batch
-from robot_agent.memory.replay import Replay, ReplayWriter
-from robot_agent.memory.sampler import SequenceBatch, SequenceSampler
+from robot_agent.replay.replay import Replay, ReplayWriter
+from robot_agent.replay.sampler import SequenceBatch, SequenceSampler
 from tests.transitions import SPEC, episode
 
 

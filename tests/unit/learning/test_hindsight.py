@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from robot_agent.learning.hindsight import HindsightConfig, relabel
-from robot_agent.memory.sampler import SequenceBatch
+from robot_agent.replay.sampler import SequenceBatch
 from tests.worlds import Reach
 
 WINDOWS = 400

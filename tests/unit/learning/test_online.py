@@ -11,7 +11,7 @@ import pytest
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.weight_store import LocalWeightStore
-from robot_agent.memory.replay import Replay, ReplayWriter
+from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.types import BodySpec
 from tests.small import MIND
 from tests.unit.learning.lived import SPEC, live

@@ -24,7 +24,7 @@ from robot_agent.cli.main import main
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.weight_store import LocalWeightStore
-from robot_agent.memory.replay import Replay
+from robot_agent.replay.replay import Replay
 from robot_agent.types import BodySpec, Source
 from tests.ros_wire import blank, put
 from tests.small import MIND

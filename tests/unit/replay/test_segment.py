@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from robot_agent.errors import ReplayError
-from robot_agent.memory import segment
-from robot_agent.memory.schema import ROWS_FILE, row_dtype
-from robot_agent.memory.segment import SegmentReader, SegmentWriter
+from robot_agent.replay import segment
+from robot_agent.replay.schema import ROWS_FILE, row_dtype
+from robot_agent.replay.segment import SegmentReader, SegmentWriter
 from robot_agent.types import BodySpec
 from tests.transitions import SPEC
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.errors import ReplayError
-from robot_agent.memory.schema import COMMITTED, ROWS_FILE, read_schema, row_dtype, write_schema
+from robot_agent.replay.schema import COMMITTED, ROWS_FILE, read_schema, row_dtype, write_schema
 from robot_agent.types import BodySpec
 
 PREFIX = "segment-"

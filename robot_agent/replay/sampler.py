@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent.memory.replay import Replay
-from robot_agent.memory.segment import SegmentReader
+from robot_agent.replay.replay import Replay
+from robot_agent.replay.segment import SegmentReader
 from robot_agent.types import CAMERA_PREFIX
 
 

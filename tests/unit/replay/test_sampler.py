@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robot_agent.memory.replay import Replay, ReplayWriter
-from robot_agent.memory.sampler import SamplerConfig, SequenceSampler
+from robot_agent.replay.replay import Replay, ReplayWriter
+from robot_agent.replay.sampler import SamplerConfig, SequenceSampler
 from tests.transitions import SPEC, episode
 
 HORIZON = 3

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.errors import ReplayError
-from robot_agent.memory.schema import row_dtype
-from robot_agent.memory.segment import SegmentReader, SegmentWriter, segment_folders
+from robot_agent.replay.schema import row_dtype
+from robot_agent.replay.segment import SegmentReader, SegmentWriter, segment_folders
 from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, AgentId, BodySpec, Observation, Transition
 
 
