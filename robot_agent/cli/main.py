@@ -74,10 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0  # the reader of our output has seen enough
     except Exception as error:
+        from robot_agent_sim.errors import WorldError
+
         from robot_agent.errors import RobotAgentError
 
         missing_package = type(error).__name__ == "DependencyNotInstalled"  # gymnasium's; its text says what to install
-        if debug or not (isinstance(error, RobotAgentError) or missing_package):
+        if debug or not (isinstance(error, RobotAgentError | WorldError) or missing_package):
             raise
         return _fail(str(error))
 

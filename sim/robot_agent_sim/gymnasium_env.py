@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from robot_agent_sim.cameras.resize import resize_by_area
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
 from robot_agent_sim.wrappers.flat_observation import FlatObservation
+from robot_agent_sim.wrappers.foreign_returns import ForeignReturns
 from robot_agent_sim.wrappers.late_observation import LateObservation
 from robot_agent_sim.wrappers.normalized_action import NormalizedAction
 
@@ -36,6 +39,12 @@ def make_gymnasium(
         env = gymnasium.make(name, disable_env_checker=True, **arguments)
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise ValueError(f"the world gym/{name} misses a package ({error}): install what it needs") from error
+    except gymnasium.error.Error:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"the world gym/{name} cannot be built ({type(error).__name__}: {error}): mend the world"
+        ) from error
     try:
         return adapt(env, streams, camera_size, action_repeat)
     except ValueError as error:
@@ -49,28 +58,33 @@ def adapt(
     camera_size: tuple[int, int] = (64, 64),
     action_repeat: int = 1,
 ) -> gymnasium.Env[Any, Any]:
-    """Wraps any environment with a finite `Box` action and a `Box` or `Dict` observation into the common form.
+    """Wraps any environment with a finite `Box` action and any nesting of `Box` observations into the common form.
 
-    Where the camera is asked for and the observation has no image, the environment's own `rgb_array` rendering
+    What the environment returns is copied, converted or refused here (see `ForeignReturns`, `FlatObservation`,
+    `NormalizedAction`); above, nothing of it changes any more.
+
+    Where the camera is asked for and the observation has no picture, the environment's own `rgb_array` rendering
     stands in as `camera/main`, resized.
 
     Raises:
         ValueError: the spaces do not fit, or a stream that is asked for cannot be had.
+        WorldError: in `reset`, `step` and `render`: the environment failed, or returned what cannot be used.
     """
     control_dt = _control_dt(env)
-    flat = FlatObservation(env, streams, camera_size)
+    foreign = ForeignReturns(env)
+    flat = FlatObservation(foreign, streams, camera_size)
     flat.metadata = {
         "action_meaning": f"each entry in [-1, 1] spans the bounds of {env.action_space}, in the world's own units",
-        **env.metadata,
+        **(env.metadata or {}),
         "control_dt": control_dt,
     }
     adapted: gymnasium.Env[Any, Any] = flat
     if "camera" in streams and not flat.has_camera:
-        if env.render_mode != "rgb_array":
+        if foreign.render_mode != "rgb_array":
             raise ValueError("it has no image in its observation and no rgb_array rendering: leave out camera")
 
         def take_image() -> NDArray[np.uint8]:
-            return resize_by_area(np.asarray(env.render(), dtype=np.uint8), camera_size)
+            return resize_by_area(foreign.render(), camera_size)
 
         adapted = CameraObservation(adapted, "camera/main", camera_size, take_image)
     return NormalizedAction(ActionRepeat(LateObservation(adapted), action_repeat))
@@ -84,11 +98,24 @@ def _renders_rgb_arrays(name: str) -> bool:
 
 
 def _control_dt(env: gymnasium.Env[Any, Any]) -> float:
-    """Seconds of one step, by what the environment declares: `control_dt`, `dt`, or its frame rate."""
-    if "control_dt" in env.metadata:
-        return float(env.metadata["control_dt"])
-    dt = getattr(env.unwrapped, "dt", None)
-    if isinstance(dt, float) and dt > 0:
-        return dt
-    rate = env.metadata.get("render_fps")
-    return 1.0 / rate if rate else _DEFAULT_CONTROL_DT
+    """Seconds of one step, by what the environment declares: `control_dt`, `dt`, or its frame rate.
+
+    Raises:
+        ValueError: its `control_dt` is no time.
+    """
+    metadata = env.metadata or {}
+    if "control_dt" in metadata:
+        declared = _positive(metadata["control_dt"])
+        if declared is None:
+            raise ValueError(f"its control_dt is {metadata['control_dt']!r}, expected seconds above 0")
+        return declared
+    rate = _positive(metadata.get("render_fps"))
+    return _positive(getattr(env.unwrapped, "dt", None)) or (1.0 / rate if rate else _DEFAULT_CONTROL_DT)
+
+
+def _positive(value: Any) -> float | None:
+    """A positive finite number of any type, None for all else."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < math.inf else None

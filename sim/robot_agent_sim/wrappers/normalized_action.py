@@ -8,16 +8,20 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike
 
+_MOST_INTEGERS = 2**53
+"""Beyond, a float64 does not know them all."""
+
 
 class NormalizedAction(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Takes actions in `Box(-1, 1)` float32 (n,) and maps them linearly onto the bounds of the wrapped body.
 
+    Where the body takes integers, [-1, 1] is cut into equal shares, one an integer: of [0, 1], 0 is below zero.
     Entries beyond [-1, 1] are clipped; `info["clipped_actions"]` counts the actions this happened to since the
     episode began.
 
     Raises:
-        ValueError: the wrapped action space is not a `Box` of finite bounds; in `step`, an action of another shape
-            or with NaN or Inf.
+        ValueError: the wrapped action space is not a `Box` of finite bounds, or empty; in `step`, an action of another
+            shape or with NaN or Inf.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -25,11 +29,16 @@ class NormalizedAction(gymnasium.Wrapper[Any, Any, Any, Any]):
         space = env.action_space
         if not isinstance(space, gymnasium.spaces.Box):
             raise ValueError(f"the action space is {space}, expected a Box: choose a world with continuous actions")
-        if not (np.all(np.isfinite(space.low)) and np.all(np.isfinite(space.high))):
-            raise ValueError(f"the action space {space} has infinite bounds, expected finite ones: wrap it to bound it")
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-        self._native_space = space
-        self._middle, self._half_range = (low + high) / 2, (high - low) / 2
+        with np.errstate(over="ignore", invalid="ignore"):
+            span = high - low
+        is_whole = space.dtype.kind in "biu"
+        if not space.is_bounded() or not np.all(span < (_MOST_INTEGERS if is_whole else np.inf)):
+            raise ValueError(f"the action space {space} has infinite bounds, expected finite ones: wrap it to bound it")
+        if not span.size:
+            raise ValueError(f"the action space {space} is empty, expected an action of at least one number")
+        self._native_space, self._is_whole = space, is_whole
+        self._low, self._span = low, span
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (int(np.prod(space.shape)),), np.float32)
         self._clipped_actions = 0
 
@@ -53,5 +62,9 @@ class NormalizedAction(gymnasium.Wrapper[Any, Any, Any, Any]):
             raise ValueError(f"the action is {action.tolist()}, expected finite numbers in [-1, 1]")
         clipped = np.clip(action, -1.0, 1.0)
         self._clipped_actions += int(np.any(clipped != action))
-        native = self._middle + self._half_range * clipped.reshape(self._native_space.shape)
-        return np.clip(native, self._native_space.low, self._native_space.high).astype(self._native_space.dtype)
+        share = (clipped.reshape(self._native_space.shape) + 1) / 2
+        if self._is_whole:
+            native = self._low + np.minimum(np.floor(share * (self._span + 1)), self._span)
+        else:
+            native = np.clip(self._low + share * self._span, self._native_space.low, self._native_space.high)
+        return np.asarray(native, self._native_space.dtype)
