@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from robot_agent_calibration.detection import charuco_board
 from robot_agent_calibration.geometry import inverse
 from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.recording import Board, Samples
@@ -29,9 +30,8 @@ class Photographer:
         pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         ideal = lens.rays(pixels)
         self._rays = np.column_stack([ideal, np.ones(len(ideal))])
-        dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, board.dictionary))
         size = (board.squares[0] * DOTS, board.squares[1] * DOTS)
-        drawn = cv2.aruco.CharucoBoard(board.squares, board.square, board.marker, dictionary).generateImage(size)
+        drawn = charuco_board(board).generateImage(size)
         self._print = cv2.copyMakeBorder(drawn, DOTS, DOTS, DOTS, DOTS, cv2.BORDER_CONSTANT, value=255)
 
     def picture(self, transform_board_to_camera: NDArray[np.float64], seed: int = 0) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,8 +19,11 @@ from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.recording.recording import Frame, Recording, Samples
 
 LEAST_FRAMES = 60
-LEAST_LIKENESS = 0.3
-"""Of the variance of one motion that the other explains."""
+LEAST_LIKENESS = {"images": 0.3, "commands": 0.8}
+"""Of the variance of the later motion that the other explains. Where they are positions much of it is explained at
+nearly any lag."""
+INSIDE = 1.959964
+"""Standard errors to each side of a 95 % interval."""
 _HEIGHT = 120
 """px that images are shrunk to: all of the picture counts, and small ones are quick."""
 
@@ -51,7 +54,8 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
     }
     section = {name: Estimate(lag.value, lag.standard_error, "s").to_yaml() for name, lag in found.items()}
     lines = [
-        f"{name.replace('_', ' ')}: {1e3 * lag.value:.2f} ± {1e3 * lag.standard_error:.2f} ms ({meanings[name]})"
+        f"{name.replace('_', ' ')}: {1e3 * lag.value:.2f} ± {INSIDE * 1e3 * lag.standard_error:.2f} ms (± is the 95 % "
+        f"interval; {meanings[name]})"
         for name, lag in found.items()
     ]
     return Outcome({"delays": section}, lines, _page(recording, found, meanings))
@@ -103,6 +107,10 @@ def image_delay(stamps: NDArray[np.float64], changed: NDArray[np.float64], joint
 def response_lag(commands: Samples, joints: Samples) -> Lag:
     """s by which joints move after they are commanded to; joints that do not move at all are left out.
 
+    Positions are compared, up to a gain and an offset for each joint: of a slow motion, differences of angles in whole
+    encoder steps are mostly those steps. Where joints differ by more than each one's error, the error of their common
+    lag is widened to that (R. T. Birge, 1932).
+
     Raises:
         CalibrationError: no joint is commanded to move, or none moves.
     """
@@ -114,18 +122,25 @@ def response_lag(commands: Samples, joints: Samples) -> Lag:
         raise CalibrationError("no joint is commanded to move by more than a degree: nothing can be timed")
 
     def causes(told: NDArray[np.float64], lag: float) -> NDArray[np.float64]:
-        return np.diff(np.interp(joints.stamps - lag, commands.stamps, told))[:, None]
+        at = np.interp(joints.stamps - lag, commands.stamps, told)
+        return (at - at.mean())[:, None]
 
-    return lag_between(
-        [np.diff(joints.column(name)) for name in moving], [partial(causes, commands.column(name)) for name in moving]
-    )
+    answers = [column - column.mean() for column in map(joints.column, moving)]
+    asked = [partial(causes, commands.column(name)) for name in moving]
+    lag = lag_between(answers, asked)
+    if len(moving) < 2:
+        return lag
+    single = [lag_between([answer], [cause]) for answer, cause in zip(answers, asked, strict=True)]
+    apart = sum(((own.value - lag.value) / own.standard_error) ** 2 for own in single) / (len(single) - 1)
+    return replace(lag, standard_error=lag.standard_error * float(np.sqrt(max(1.0, apart))))
 
 
 def _checked(lag: Lag, what: str, recording: Recording) -> Lag:
-    if lag.likeness < LEAST_LIKENESS:
+    least = LEAST_LIKENESS[what]
+    if lag.likeness < least:
         raise CalibrationError(
             f"{what} and joints of {recording.path} do not move together (they share {100 * lag.likeness:.0f} % of "
-            f"their motion, expected {100 * LEAST_LIKENESS:.0f} %): record a quick motion that the camera sees, with "
+            f"their motion, expected {100 * least:.0f} %): record a quick motion that the camera sees, with "
             "stamps of one clock"
         )
     if lag.beyond:
@@ -141,14 +156,14 @@ def _page(recording: Recording, found: dict[str, Lag], meanings: dict[str, str])
         [
             name.replace("_", " "),
             f"{1e3 * lag.value:.2f}",
-            f"{1e3 * lag.standard_error:.2f}",
+            f"{INSIDE * 1e3 * lag.standard_error:.2f}",
             f"{100 * lag.likeness:.0f} %",
         ]
         for name, lag in found.items()
     ]
     parts = [
         text("What was found", f"From {recording.path}.", *(f"{name}: {meanings[name]}." for name in found)),
-        table(["delay", "ms", "standard error, ms", "motion shared"], rows),
+        table(["delay", "ms", "±, ms (95 % interval)", "motion shared"], rows),
     ]
     for name, lag in found.items():
         parts.append(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from robot_agent_sim.so101.arm import JOINTS, arm_spec
 from scipy import interpolate
 
+from robot_agent_calibration.detection import charuco_board
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.lens import Lens
@@ -109,12 +110,8 @@ class Scene:
 
 def board_image(board: Board, pixels_a_square: int = 64) -> NDArray[np.uint8]:
     """The printed board without a margin, grey (rows, columns)."""
-    cv2 = opencv()
-    dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, board.dictionary))
-    drawn = cv2.aruco.CharucoBoard(board.squares, board.square, board.marker, dictionary)
-    drawn.setLegacyPattern(board.legacy)
     size = (board.squares[0] * pixels_a_square, board.squares[1] * pixels_a_square)
-    return np.asarray(drawn.generateImage(size, marginSize=0), np.uint8)
+    return np.asarray(charuco_board(board).generateImage(size, marginSize=0), np.uint8)
 
 
 def _spec(rig: Rig) -> mujoco.MjSpec:

@@ -36,6 +36,14 @@ class Board:
     legacy: bool = False
     """Laid out as OpenCV before 4.6 printed boards with an even number of rows."""
 
+    first_marker: int = 0
+    """Id of the first marker; the others follow it."""
+
+    @property
+    def marker_ids(self) -> range:
+        """Of its markers, in order."""
+        return range(self.first_marker, self.first_marker + self.squares[0] * self.squares[1] // 2)
+
     @property
     def corner_count(self) -> int:
         """Inner corners of the chessboard."""
@@ -69,12 +77,14 @@ class Board:
             raise CalibrationError(f"{path} cannot be read as YAML ({' '.join(str(error).split())})") from error
         if not isinstance(content, dict):
             raise CalibrationError(f"{path} is no mapping, expected squares, square, marker and dictionary")
-        known = {"squares", "square", "marker", "dictionary", "legacy"}
-        odd = sorted(map(str, set(content) - known))
-        missing = sorted({"squares", "square", "marker", "dictionary"} - set(content))
+        needed, possible = {"squares", "square", "marker", "dictionary"}, {"legacy", "first_marker"}
+        odd = sorted(map(str, set(content) - needed - possible))
+        missing = sorted(needed - set(content))
         if odd or missing:
             wrong = f"has an unknown field {odd[0]!r}" if odd else f"lacks {missing[0]!r}"
-            raise CalibrationError(f"{path} {wrong}, expected squares, square, marker, dictionary and perhaps legacy")
+            raise CalibrationError(
+                f"{path} {wrong}, expected squares, square, marker, dictionary and perhaps legacy and first_marker"
+            )
         return cls._checked(path, content)
 
     @classmethod
@@ -86,20 +96,28 @@ class Board:
             raise CalibrationError(
                 f"square and marker in {path} are {square!r} and {marker!r}, expected sides in m, the marker's smaller"
             )
+        first = content.get("first_marker", 0)
+        if type(first) is not int or first < 0:
+            raise CalibrationError(f"first_marker in {path} is {first!r}, expected the id of the board's first marker")
         return cls(
             (squares[0], squares[1]),
             float(square),
             float(marker),
             str(content["dictionary"]),
             bool(content.get("legacy", False)),
+            first,
         )
 
     def to_yaml(self) -> str:
         """The text of `board.yaml`."""
-        content = {
+        content: dict[str, Any] = {
             "squares": list(self.squares),
             "square": self.square,
             "marker": self.marker,
             "dictionary": self.dictionary,
         }
-        return yaml.safe_dump(content | ({"legacy": True} if self.legacy else {}), sort_keys=False)
+        if self.legacy:
+            content["legacy"] = True
+        if self.first_marker:
+            content["first_marker"] = self.first_marker
+        return yaml.safe_dump(content, sort_keys=False)

@@ -28,16 +28,30 @@ def opencv() -> Any:
 
 
 def decode(data: bytes, name: str) -> NDArray[np.uint8]:
-    """Grey (height, width) from the bytes of a PNG or JPEG file.
+    """Grey (height, width) from the bytes of a PNG or JPEG file, as the sensor's rows and columns lie.
+
+    An EXIF orientation is for people who look at the picture: turned by it, the principal point would be that of
+    another camera. Pictures of 10 to 16 bits become 8-bit ones.
 
     Raises:
-        CalibrationError: they are none.
+        CalibrationError: they are none, or its pixels are neither 8-bit nor 16-bit integers.
     """
     cv2 = opencv()
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
         raise CalibrationError(f"the image {name} cannot be decoded: it is damaged or cut off, leave it out")
-    return np.asarray(image, np.uint8)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise CalibrationError(f"the image {name} has pixels of {image.dtype}, expected integers of 8 or 16 bits")
+    return _in_8_bits(image)
+
+
+def _in_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Of a 16-bit picture the 8 highest bits of those that its camera has: 10, 12, 14 or 16."""
+    if image.dtype == np.uint8:
+        return np.asarray(image, np.uint8)
+    bits = next(bits for bits in (10, 12, 14, 16) if image.max(initial=0) < 1 << bits)
+    return (image >> (bits - 8)).astype(np.uint8)
 
 
 def from_raw(data: bytes, width: int, height: int, step: int, encoding: str, name: str) -> NDArray[np.uint8]:

@@ -56,11 +56,80 @@ def test_a_camera_is_measured_and_written(pictures: Pictures, tmp_path: Path, ca
     assert "±" in printed
 
 
+# ---- other pictures of the same ----
+
+
+def turned_by_exif(jpeg: bytes) -> bytes:
+    """With an APP1 segment that asks viewers to turn the picture by 90°."""
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01" + entry + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
+
+
+def as_turned_jpeg(picture: NDArray[np.uint8]) -> bytes:
+    encoded = turned_by_exif(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+    turned = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert turned.shape == picture.shape[::-1], "a reader that obeys EXIF would turn it"
+    return encoded
+
+
+def as_12_bits(picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", picture.astype(np.uint16) << 4)[1])
+
+
+def scaled_up(picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC))[1])
+
+
+@pytest.mark.parametrize(("encode", "scale"), [(as_turned_jpeg, 1), (as_12_bits, 1), (scaled_up, 4)])
+def test_pictures_are_those_of_the_sensor(
+    encode: Callable[[NDArray[np.uint8]], bytes], scale: int, pictures: Pictures, tmp_path: Path
+):
+    recording = write_recording(tmp_path / "recording", pictures, BOARD)
+    for index, picture in enumerate(pictures):
+        (recording / "images" / f"{index:02d}.png").write_bytes(encode(picture))
+    out = tmp_path / "calibration.yaml"
+    assert main(["calibrate", "camera", str(recording), "--out", str(out)]) == 0
+    section = read_calibration(out)["camera"]
+    assert section["views"] == len(pictures)
+    for name, truth in zip(LENS.names[:4], LENS.parameters[:4], strict=True):
+        estimate = section["estimates"][name]
+        aim = scale * truth + (scale - 1) / 2 * (name in ("cx", "cy"))
+        assert abs(estimate["value"] - aim) < max(4.5 * estimate["standard_error"], 0.3 * scale), name
+
+
+def test_ids_of_markers_may_start_anywhere(tmp_path: Path):
+    board = replace(BOARD, first_marker=20)
+    photographer = Photographer(LENS, board)
+    seen = [photographer.picture(pose, seed) for seed, pose in enumerate(poses(10))]
+    recording = write_recording(tmp_path / "recording", seen, board)
+    assert "first_marker: 20" in (recording / "board.yaml").read_text()
+    assert main(["calibrate", "camera", str(recording), "--out", str(tmp_path / "calibration.yaml")]) == 0
+    assert read_calibration(tmp_path / "calibration.yaml")["camera"]["views"] == 10
+
+
 # ---- bad recordings of a board ----
 
 
 def mirrored(recording: Path, pictures: Pictures) -> None:
     write_recording(recording, [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures], BOARD)
+
+
+def mirrored_with_markers_that_survive(recording: Path, pictures: Pictures) -> None:
+    """Markers that are read in a mirror as others of a larger dictionary."""
+    board = replace(BOARD, dictionary="DICT_ARUCO_ORIGINAL")
+    photographer = Photographer(LENS, board)
+    seen = [photographer.picture(pose, seed)[:, ::-1] for seed, pose in enumerate(poses(10))]
+    write_recording(recording, [np.ascontiguousarray(picture) for picture in seen], board)
+
+
+def other_ids(recording: Path, pictures: Pictures) -> None:
+    photographer = Photographer(LENS, replace(BOARD, first_marker=20))
+    write_recording(recording, [photographer.picture(pose, seed) for seed, pose in enumerate(poses(10))], BOARD)
+
+
+def ids_beyond_the_dictionary(recording: Path, pictures: Pictures) -> None:
+    write_recording(recording, pictures, replace(BOARD, first_marker=40))
 
 
 def fewer_squares(recording: Path, pictures: Pictures) -> None:
@@ -118,6 +187,9 @@ def no_description(recording: Path, pictures: Pictures) -> None:
     [
         (too_few, "5 of 5 images are of use, expected at least 8"),
         (mirrored, "show a mirrored board"),
+        (mirrored_with_markers_that_survive, "9 show a mirrored board"),
+        (other_ids, "board.yaml says 0 to 16, seen were 20 to 36: give the id of the first there as first_marker"),
+        (ids_beyond_the_dictionary, "need those of ids 40 to 56"),
         (fewer_squares, "show a board of another size"),
         (larger_markers, "show a board of another size"),
         (blurred, "are blurred"),

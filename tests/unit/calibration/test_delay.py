@@ -52,12 +52,52 @@ def test_the_lag_of_an_answer_is_its_delay_where_there_is_no_servo_between() -> 
     assert found.likeness > 0.95
 
 
+def slow_motion(late: float, rng: np.random.Generator, lag_of_one: float = 0.0) -> tuple[Samples, Samples]:
+    """15 s of slow sines as commands, and the joints' answers in steps of a 12-bit encoder, at 100 Hz."""
+    phases = rng.uniform(0, 2 * np.pi, (len(JOINTS), 2))
+    rates = 2 * np.pi * 0.25 * np.outer(1 + 0.3 * np.arange(len(JOINTS)), [1.0, 2.3])
+
+    def positions(stamps: np.ndarray) -> np.ndarray:
+        return (np.sin(stamps[:, None, None] * rates + phases) * (0.3, 0.15)).sum(axis=-1)
+
+    asked, stamps = np.arange(0, 15, 0.02), np.arange(0, 15, 0.01) + rng.uniform(0, 0.01)
+    answers = positions(stamps - late) + 1e-3 * rng.standard_normal((len(stamps), len(JOINTS)))
+    answers[:, 0] = positions(stamps - late - lag_of_one)[:, 0]
+    step = 2 * np.pi / 4096
+    return Samples(JOINTS, asked, positions(asked)), Samples(JOINTS, stamps, np.round(answers / step) * step)
+
+
+def test_the_lag_of_a_slow_motion_in_encoder_steps_is_as_exact_as_it_says() -> None:
+    inside = 0
+    for seed in range(20):
+        found = response_lag(*slow_motion(0.06, np.random.default_rng(seed)))
+        assert abs(found.value - 0.06) < 1e-4
+        assert found.standard_error < 1e-4
+        inside += abs(found.value - 0.06) < 1.96 * found.standard_error
+    assert inside >= 17
+
+
+def test_joints_that_are_late_by_different_times_widen_the_interval() -> None:
+    commands, joints = slow_motion(0.06, np.random.default_rng(0), lag_of_one=0.02)
+    found = response_lag(commands, joints)
+    assert found.value - 1.96 * found.standard_error < 0.06
+    assert found.standard_error > 1e-3
+
+
+def test_the_error_that_is_printed_is_the_95_percent_interval() -> None:
+    commands, joints = slow_motion(0.06, np.random.default_rng(0))
+    outcome = calibrate(Recording(Path("somewhere"), joints=joints, commands=commands), Config())
+    error = outcome.sections["delays"]["command_response"]["standard_error"]
+    assert f"± {1.96e3 * error:.2f} ms (± is the 95 % interval" in outcome.lines[0]
+
+
 def test_a_recording_with_nothing_to_compare_is_refused() -> None:
     joints, where = joints_of(), Path("somewhere")
     still = Samples(JOINTS, joints.stamps, np.zeros_like(joints.values))
     noise = Samples(JOINTS, joints.stamps, np.random.default_rng(0).standard_normal(joints.values.shape).cumsum(axis=0))
     stopped = Samples(JOINTS, joints.stamps, np.ones_like(joints.values))
     another_clock = Samples(JOINTS, joints.stamps + 0.5, joints.values)
+    another_day = Samples(JOINTS, joints.stamps + 2.0, joints.values)
     slow = Samples(JOINTS, *fourier_at(0.3))
     slower_clock = Samples(JOINTS, slow.stamps + 0.4, slow.values)
     picture = np.zeros((120, 160), dtype=np.uint8)
@@ -69,7 +109,8 @@ def test_a_recording_with_nothing_to_compare_is_refused() -> None:
         (Recording(where, joints=joints, commands=still), "nothing can be timed"),
         (Recording(where, joints=joints, commands=noise), "commands and joints of somewhere do not move together"),
         (Recording(where, joints=stopped, commands=joints), "did not move when commanded to"),
-        (Recording(where, joints=another_clock, commands=joints), "do not move together"),
+        (Recording(where, joints=another_clock, commands=joints), "outside of -100 to 300 ms: are their stamps"),
+        (Recording(where, joints=another_day, commands=joints), "do not move together"),
         (Recording(where, joints=slower_clock, commands=slow), "outside of -100 to 300 ms: are their stamps"),
         (Recording(where, joints=joints, frames=alike), "the pictures do not change"),
         (Recording(where, joints=joints, frames=few), "5 images are too few to time a camera, expected at least 60"),

@@ -206,6 +206,7 @@ def test_swapped_stamps_of_messages(tmp_path: Path):
         ("board.yaml", "a: [", "cannot be read as YAML"),
         ("board.yaml", Board().to_yaml().replace("0.022", "0.04"), "the marker's smaller"),
         ("board.yaml", Board().to_yaml() + "rows: 3\n", "unknown field 'rows'"),
+        ("board.yaml", Board().to_yaml() + "first_marker: -1\n", "first_marker in .* is -1"),
     ],
 )
 def test_a_fault_in_a_table_is_named(file: str, text: str, sentence: str, folder: Path):
@@ -221,6 +222,21 @@ def test_a_damaged_image_is_named_when_it_is_looked_at(folder: Path):
     frames[0].image()
     with pytest.raises(CalibrationError, match=r"1\.png cannot be decoded"):
         frames[1].image()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_pictures_of_more_than_8_bits_keep_their_highest(bits: int, folder: Path):
+    image = IMAGES[0].copy()
+    image[0, 0] = 255
+    cv2.imwrite(str(folder / "images" / "0.png"), image.astype(np.uint16) << (bits - 8))
+    np.testing.assert_array_equal(open_recording(folder).frames[0].image(), image)
+
+
+def test_pictures_of_numbers_that_are_no_integers_are_refused(folder: Path):
+    cv2.imwrite(str(folder / "images" / "0.tiff"), IMAGES[0].astype(np.float32))
+    (folder / "images" / "0.png").write_bytes((folder / "images" / "0.tiff").read_bytes())
+    with pytest.raises(CalibrationError, match="pixels of float32, expected integers"):
+        open_recording(folder).frames[0].image()
 
 
 def test_what_was_not_recorded_is_asked_for(tmp_path: Path):
