@@ -24,7 +24,7 @@ check: $(STAMP)  ## format, lint, types, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=.:kernels:sim:bodies:ros_nodes:calibration $(BIN)/lint-imports
+	PYTHONPATH=.:kernels:sim:bodies:ros_nodes:calibration:bags $(BIN)/lint-imports
 
 gl:  ## the library that renders the camera, if it is missing
 	@if ldconfig -p 2>/dev/null | grep -q libEGL.so.1 && ls /usr/lib/*/dri/swrast_dri.so >/dev/null 2>&1; then :; \

@@ -37,7 +37,9 @@ import tyro
 from table import cpu_name, write_row
 
 ROOT = Path(__file__).parents[1]
-SOURCES = os.pathsep.join(str(ROOT / part) for part in (".", "kernels", "sim", "bodies", "ros_nodes", "calibration"))
+SOURCES = os.pathsep.join(
+    str(ROOT / part) for part in (".", "kernels", "sim", "bodies", "ros_nodes", "calibration", "bags")
+)
 JOINTS = ("turn", "shoulder", "elbow")
 PERIOD = 1 / 30
 SETTINGS = "online: {random_decisions: 150}\n"

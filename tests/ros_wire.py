@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from functools import cache
 from typing import Any
 
@@ -39,14 +40,22 @@ def blank(topic: Topic, stamp: float | None = None) -> Any:
 
 
 class _Listed:
-    """A message whose arrays of fixed length, numpy's in rclpy, are the lists that the encoder expects."""
+    """A message whose arrays, numpy's in rclpy and in readers of recordings, are the lists that the encoder expects."""
 
     def __init__(self, message: Any) -> None:
         self._message = message
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._message, name)
-        return value.tolist() if isinstance(value, np.ndarray) else value
+        return _listed(getattr(self._message, name))
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list):
+        return [_listed(one) for one in value]
+    plain = isinstance(value, str | int | float | bytes | array.array)
+    return value if plain else _Listed(value)
 
 
 @cache

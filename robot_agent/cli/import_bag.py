@@ -56,6 +56,7 @@ def parse(argv: Sequence[str]) -> ImportBagCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
+    from robot_agent_bags.errors import BagError
     from robot_agent_bodies.parameters import config_from
     from robot_agent_ros.agent.config import AgentConfig
     from robot_agent_ros.bags.importing import import_bag
@@ -70,7 +71,7 @@ def run(argv: Sequence[str]) -> int:
         done = import_bag(
             command.bag, command.out, config, command.reward, Source[command.source.upper()], command.namespace
         )
-    except NodeError as error:
+    except (NodeError, BagError) as error:
         raise RunError(str(error)) from error
     report = done.report
     if not done.transitions:
@@ -83,6 +84,10 @@ def run(argv: Sequence[str]) -> int:
     print(f"  reward known: {report.rewards}; quarantined: {done.quarantined}; actions clipped: {report.clipped}")
     for name, count in report.refused.most_common():
         print(f"  not used, {name}: {count}")
+    for damage in done.bag.damages:
+        print(f"  damaged: {damage}")
+    for topic, count in done.bag.unreadable.items():
+        print(f"  unreadable messages on {topic}: {count}")
     return 0
 
 

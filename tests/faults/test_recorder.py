@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from robot_agent_ros.bags.reading import read_messages
+from robot_agent_bags.bag import read_messages
 from robot_agent_ros.graph import DIAGNOSTICS, IMAGE, JOINT_STATES, RECORDER, SIM_BODY
 
 from tests.ros_ears import Ears, ears

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("robot_agent", "kernels", "sim", "bodies", "ros_nodes", "calibration", "launch", "resource")
+FOLDERS = ("robot_agent", "kernels", "sim", "bodies", "ros_nodes", "calibration", "bags", "launch", "resource")
 FILES = ("pyproject.toml", "setup.py", "setup.cfg", "package.xml", "README.md", "LICENSE")
 
 

@@ -59,7 +59,9 @@ def test_the_library_example_of_the_readme_runs(tmp_path: Path):
     assert len(code.splitlines()) <= 20
     script = tmp_path / "example.py"
     script.write_text(code.replace("20_000", "250"))
-    paths = os.pathsep.join(str(ROOT / part) for part in (".", "kernels", "sim", "bodies", "ros_nodes", "calibration"))
+    paths = os.pathsep.join(
+        str(ROOT / part) for part in (".", "kernels", "sim", "bodies", "ros_nodes", "calibration", "bags")
+    )
     environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
     source = tmp_path / "source"
-    for name in ("robot_agent", "kernels", "sim", "bodies", "ros_nodes", "launch", "resource", "calibration"):
+    for name in ("robot_agent", "kernels", "sim", "bodies", "ros_nodes", "launch", "resource", "calibration", "bags"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "setup.py", "setup.cfg", "package.xml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -50,6 +50,7 @@ def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path):
         "robot_agent_ros",
         "robot_agent_sim",
         "robot_agent_calibration",
+        "robot_agent_bags",
     }
 
 
@@ -58,5 +59,6 @@ def test_no_folder_of_ours_shadows_another_package():
     assert not (ROOT / "kernels" / "__init__.py").exists()
     assert not (ROOT / "sim" / "__init__.py").exists()
     assert not (ROOT / "calibration" / "__init__.py").exists()
+    assert not (ROOT / "bags" / "__init__.py").exists()
     assert not (ROOT / "bodies" / "__init__.py").exists()
     assert not (ROOT / "ros_nodes" / "__init__.py").exists()

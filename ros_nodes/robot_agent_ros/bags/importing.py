@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from robot_agent_bags.bag import Bag
+from robot_agent_bags.errors import BagError
+
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.run.config import RunConfig, default_config, to_tree
 from robot_agent.run.folder import RunFolder
@@ -18,7 +21,6 @@ from robot_agent_ros.agent.making_body import body_of_parameters, body_of_world,
 from robot_agent_ros.agent.mind import NO_WORLD
 from robot_agent_ros.agent.task import task_of
 from robot_agent_ros.bags.living import Living, Report, topic_names
-from robot_agent_ros.bags.reading import BagError, read_messages, topics_of
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import COMMAND, JOINT_STATES, REWARD
 
@@ -34,6 +36,7 @@ class Imported:
         transitions, episodes: that it grew by.
         quarantined: transitions with a number that is not finite.
         report: what became of the commands.
+        bag: what was read, and what of it is damaged.
     """
 
     replay: Path
@@ -41,6 +44,7 @@ class Imported:
     episodes: int
     quarantined: int
     report: Report
+    bag: Bag
 
 
 def import_bag(
@@ -66,7 +70,8 @@ def import_bag(
         ParameterError: the parameters describe no body.
         RunError: the run's folder cannot be used.
     """
-    _check_topics(bag, namespace)
+    recording = Bag(bag)
+    _check_topics(recording, namespace)
     exists = (run / "config.yaml").is_file()
     kept = load_config(RunFolder.open(run)) if exists else _new_config(config)
     if not config.world and not config.joints and kept.world != NO_WORLD:
@@ -88,7 +93,7 @@ def import_bag(
     count = 0
     episodes = set()
     try:
-        for transition in living.live(read_messages(bag, topic_names(namespace))):
+        for transition in living.live(recording.messages(topic_names(namespace))):
             writer.append(transition)
             count += 1
             episodes.add(transition.episode)
@@ -96,16 +101,16 @@ def import_bag(
         writer.close()
         if not exists and not count:
             shutil.rmtree(run, ignore_errors=True)  # a run of nothing is none
-    return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report)
+    return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report, recording)
 
 
-def _check_topics(bag: Path, namespace: str) -> None:
-    there, needed = topics_of(bag), topic_names(namespace)
+def _check_topics(bag: Bag, namespace: str) -> None:
+    there, needed = bag.topics, topic_names(namespace)
     for row in (JOINT_STATES, COMMAND):
         whole = next(name for name, short in needed.items() if short == row.name)
         if whole not in there:
             raise BagError(
-                f"{bag} has nothing on {whole}, only on {', '.join(sorted(there)) or 'no topic'}: "
+                f"{bag.path} has nothing on {whole}, only on {', '.join(sorted(there)) or 'no topic'}: "
                 "record the whole graph, or give the robot's namespace"
             )
 
@@ -113,7 +118,7 @@ def _check_topics(bag: Path, namespace: str) -> None:
 def has_rewards(bag: Path, namespace: str = "") -> bool:
     """Whether rewards were recorded."""
     needed = topic_names(namespace)
-    return any(needed.get(topic) == REWARD.name for topic in topics_of(bag))
+    return any(needed.get(topic) == REWARD.name for topic in Bag(bag).topics)
 
 
 def _new_config(config: AgentConfig) -> RunConfig:

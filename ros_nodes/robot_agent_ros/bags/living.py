@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from robot_agent_bags.bag import Recorded
 
 from robot_agent.agent import Decision
 from robot_agent.types import CAMERA_PREFIX, Source, Transition
@@ -19,7 +20,6 @@ from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.frames import FrameReader
 from robot_agent_ros.agent.pairing import Feed, Readings, Refused, together
 from robot_agent_ros.agent.task import Task
-from robot_agent_ros.bags.reading import Recorded
 from robot_agent_ros.graph import CAMERA_INFO, CLOCK, COMMAND, COMPRESSED_IMAGE, GOAL, IMAGE, JOINT_STATES, REWARD
 from robot_agent_ros.messages.error import MessageError
 from robot_agent_ros.messages.joints import read_joints

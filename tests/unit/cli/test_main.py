@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    paths = ":".join(str(ROOT / part) for part in (".", "kernels", "sim", "calibration"))
+    paths = ":".join(str(ROOT / part) for part in (".", "kernels", "sim", "calibration", "bags"))
     return subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": paths}, capture_output=True, text=True, check=True
     )

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from robot_agent_bags.bag import read_messages
+from robot_agent_bags.errors import BagError
 from robot_agent_ros.agent import mind
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags import importing
 from robot_agent_ros.bags.importing import has_rewards, import_bag
-from robot_agent_ros.bags.reading import BagError, read_messages
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
 from robot_agent_ros.messages.images import fill_image
@@ -187,7 +188,7 @@ def test_garbage_in_a_recording_costs_only_the_decisions_that_it_touches(tmp_pat
 
         topic = next(row for row in TOPICS if one.topic == f"/{row.name}")
         if topic.name == "joint_states" and 0.3 < one.received - START < 0.4:
-            message.position[1] = float("nan")
+            message.position = [message.position[0], float("nan"), message.position[2]]
         put(broken, topic, message, one.received)
     put(broken, GOAL, blank(GOAL), START + 100)
     broken.close()
@@ -221,7 +222,7 @@ def test_the_command_needs_no_ros(tmp_path: Path):
         (["nowhere", "--world", "servo-arm/reach"], "there is no"),
         (["bag", "--world", "servo-arm/reech"], "did you mean servo-arm/reach"),
         (["bag", "--world", "servo-arm/reach", "--namespace", "left"], "nothing on /left/joint_states"),
-        (["junk.mcap", "--world", "servo-arm/reach"], "is no MCAP file"),
+        (["junk.mcap", "--world", "servo-arm/reach"], "begins neither as an MCAP nor"),
         (["bag"], "neither world nor joints say what the robot is"),
     ],
 )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
-from robot_agent_ros.bags.reading import read_messages
+from robot_agent_bags.bag import read_messages
 from robot_agent_ros.graph import JOINT_STATES
 from robot_agent_ros.recorder import tape as tape_module
 from robot_agent_ros.recorder.bag import Bag
