@@ -13,6 +13,9 @@ from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import GateConfig, joint_limits
 from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 
+LARGEST = 1e9
+"""rad or m; a position beyond it is an overflow or unwritten memory, and counts as not finite."""
+
 
 class Status(Enum):
     """What the gate does now; the robot moves in `FOLLOWING` alone, and brakes to a hold in all others."""
@@ -37,6 +40,12 @@ class Status(Enum):
     """A joint has not been measured lately; it goes on when it is."""
     CLOCK_JUMPED = "clock_jumped"
     """A clock jumped, so the age of what is on its way is unknown; it goes on after `command_timeout`."""
+    CLOCK_STOPPED = "clock_stopped"
+    """Simulated time stands still; it goes on when that does."""
+    SEVERAL_SOURCES = "several_sources"
+    """Somebody else sends joint states of the same joints, or to the same controller; it goes on when one is left."""
+    WRONG_CONTROLLER = "wrong_controller"
+    """The controller has other joints, or has not said which; nothing is sent to it."""
 
 
 class Refusal(Enum):
@@ -66,15 +75,32 @@ class Refusal(Enum):
     NOT_ENABLED = "not_enabled"
     JOINTS_LOST = "joints_lost"
     CLOCK_JUMPED = "clock_jumped"
+    CLOCK_STOPPED = "clock_stopped"
+    SEVERAL_SOURCES = "several_sources"
+    WRONG_CONTROLLER = "wrong_controller"
     """These are the gate's states in which no command counts."""
 
 
 class Now(NamedTuple):
-    """The same moment on three clocks: one that never jumps (s), ROS's and the system's (ns)."""
+    """The same moment on all clocks.
+
+    Attributes:
+        steady: s of the clock that limits and timeouts count in: real time, or a simulator's; it never goes back.
+        ros, system: ns of ROS's clock and of the system's.
+        real: s of real time, where `steady` is simulated; None where it is real.
+    """
 
     steady: float
     ros: int
     system: int
+    real: float | None = None
+
+
+class Bar(NamedTuple):
+    """Why the robot must not move, as whoever knows the wires sees it: the status, and a sentence."""
+
+    status: Status
+    why: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,7 @@ class Gate:
         refused: commands that did not count, by reason.
         ignored: joint states that did not count, by reason.
         accepted, clipped: commands that counted, and those of them that asked for more than the limits.
+        barred: set from outside; while it is not None, the output brakes to rest, and then nothing is sent.
     """
 
     def __init__(self, config: GateConfig) -> None:
@@ -128,6 +155,7 @@ class Gate:
         self.refused: Counter[Refusal] = Counter()
         self.ignored: Counter[Refusal] = Counter()
         self.accepted = self.clipped = 0
+        self.barred: Bar | None = None
         self._index = {name: index for index, name in enumerate(config.joints)}
         self._started = not config.measures
         self._latched: Status | None = None
@@ -144,6 +172,7 @@ class Gate:
         self._last: Now | None = None
         self._last_step: float | None = None
         self._clock_settles = -math.inf
+        self._clock_moved: float | None = None
 
     # ---- what comes in ----
 
@@ -187,7 +216,7 @@ class Gate:
             refusal = Refusal.MALFORMED
         elif len({index for index, _ in ours}) != len(ours):
             refusal = Refusal.DUPLICATE_JOINT
-        elif not all(math.isfinite(positions[where]) for _, where in ours):
+        elif not all(abs(positions[where]) <= LARGEST for _, where in ours):
             refusal = Refusal.NON_FINITE
         elif age > self.config.joint_timeout:
             refusal = Refusal.STALE_STAMP
@@ -314,13 +343,15 @@ class Gate:
         """The state that keeps every command from counting, if there is one."""
         if self._latched is not None:
             return self._latched
+        if self.barred is not None:
+            return self.barred.status
         if self.config.require_enable and not self._is_enabled(now):
             return Status.NOT_ENABLED
         if self.config.measures and self._fresh(now) is None:
             return Status.JOINTS_LOST
         if now.steady < self._clock_settles:
             return Status.CLOCK_JUMPED
-        return None
+        return Status.CLOCK_STOPPED if self._is_clock_stopped(now) else None
 
     def _is_enabled(self, now: Now) -> bool:
         timeout = self.config.enable_timeout
@@ -335,9 +366,11 @@ class Gate:
     def _watch_clocks(self, now: Now) -> None:
         """Notices clocks that jump: after that, a stamp says nothing about what was sent before."""
         last, self._last = self._last, now
+        if last is None or now.ros != last.ros:
+            self._clock_moved = now.real
         if last is None:
             return
-        passed = now.steady - last.steady
+        passed = now.steady - last.steady if now.real is None or last.real is None else now.real - last.real
         ros, system = (now.ros - last.ros) * 1e-9, (now.system - last.system) * 1e-9
         # ROS's clock may stand still or run fast, as a simulator's does; the system's keeps pace with real time.
         back = ros < -_CLOCK_SLACK or system < passed - _CLOCK_SLACK
@@ -345,12 +378,18 @@ class Gate:
         if back or ahead:
             self._clock_settles = now.steady + self.config.command_timeout
 
+    def _is_clock_stopped(self, now: Now) -> bool:
+        return now.real is not None and self._clock_moved is not None and now.real - self._clock_moved > _CLOCK_STOPPED
+
     # ---- beginning, and whether the robot obeys ----
 
     def _start(self, now: Now) -> bool:
         """Begins where the robot is, if that is known, at rest and within limits."""
         measured = self._fresh(now)
         self.detail = ""
+        if self.barred is not None or self._is_clock_stopped(now):
+            self.status = self.barred.status if self.barred is not None else Status.CLOCK_STOPPED
+            return False
         if measured is None:
             self.status = Status.WAITING_FOR_JOINTS
             missing = [name for name, one in zip(self.config.joints, self._measured, strict=True) if one is None]
@@ -371,15 +410,18 @@ class Gate:
         return True
 
     def _is_unseen(self, now: Now) -> bool:
-        """Whether the output rests and the robot is not measured.
+        """Whether the output rests and the robot is not measured, or must not be moved.
 
         Its driver may be about to start again, with the robot at another place: nothing must pull it away from there.
         When it is measured again, it goes on if neither the robot nor the output has moved since it was seen last, and
         the output was not astray; else it begins where the robot is.
         """
         if not self.config.measures:
+            if self.barred is not None and self.rests:
+                self.status, self._target = self._blocked(now) or self.barred.status, None
+                return True
             return False
-        measured = self._fresh(now)
+        measured = None if self.barred is not None else self._fresh(now)
         if measured is None:
             self._is_astray |= self._return is not None
             if self._unseen is None and self.rests:
@@ -427,3 +469,5 @@ class Gate:
 
 _CLOCK_SLACK = 0.01
 """Seconds that a clock may go back without being said to jump."""
+_CLOCK_STOPPED = 0.5
+"""Seconds of real time after which simulated time that stands still has stopped."""
