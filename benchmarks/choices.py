@@ -55,7 +55,8 @@ def alternative(config: RunConfig, choice: Choice) -> RunConfig:
     """The configuration with one choice made differently."""
     agent, online = config.agent, config.online
     if choice == "own_encoder":
-        losses = replace(online.learner.losses, shape_encoder=False)
+        losses = online.learner.losses
+        losses = replace(losses, terms=replace(losses.terms, shape_encoder=False))
         return replace(config, online=replace(online, learner=replace(online.learner, losses=losses)))
     if choice == "fsq":
         encoder = replace(agent.mind.encoder, latent="fsq")

@@ -39,7 +39,7 @@ class Decision:
     Attributes:
         source: who chose, for each robot.
         milliseconds: that encoding and planning took, for all robots together.
-        value: `(robots,)` expected return of the plan; NaN where there was none.
+        value: `(robots,)` expected return of the plan in the world's units; NaN where there was none.
         fallback: `(robots,)` bool, True where the last safe action had to stand in.
     """
 
@@ -205,7 +205,8 @@ class Agent:
                 fresh=torch.where(seen, result.state.fresh, state.plan.fresh),
             )
             usable = finite & (result.status.cpu().numpy() != PlanStatus.NON_FINITE)
-            value = np.where(usable, result.value.cpu().numpy(), np.float32(np.nan))
+            expected = self.mind.reward_scale.value_in_world(result.value).to(torch.float32).cpu().numpy()
+            value = np.where(usable, expected, np.float32(np.nan))
         source = Source.RANDOM if self.weights_version == 0 else Source.PLAN
         actions = np.where(usable[:, None], actions, state.action)
         decision = Decision((source,) * len(rows), (time.perf_counter() - start) * 1e3, value, ~usable)

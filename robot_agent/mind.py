@@ -11,6 +11,7 @@ from torch import nn
 from robot_agent.encoder.encoder import Encoder, EncoderConfig
 from robot_agent.policy.goal_encoder import GoalEncoder
 from robot_agent.policy.heads import HeadsConfig, Policy, TwoHotHead
+from robot_agent.policy.reward_scale import RewardScale
 from robot_agent.types import BodySpec
 from robot_agent.world_model.world_model import WorldModel, WorldModelConfig
 
@@ -48,6 +49,7 @@ class Mind(nn.Module):
             self.reward = TwoHotHead(latent_dim, spec.action_dim, config.heads, ensemble=1)
             self.value = TwoHotHead(latent_dim, spec.action_dim, config.heads, ensemble=config.heads.value_ensemble)
             self.policy = Policy(latent_dim, spec.action_dim, config.heads)
+            self.reward_scale = RewardScale(config.discount, config.heads.scale_rewards)
 
     def rollout_params(self) -> RolloutParams:
         """The weights as the rollout core takes them: the same tensors, not copies."""

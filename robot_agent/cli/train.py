@@ -14,7 +14,7 @@ from robot_agent.cli.body import body_factory
 from robot_agent.cli.progress import LifeProgress
 from robot_agent.errors import RobotAgentError, RunError
 from robot_agent.report import write_report
-from robot_agent.run.config import RunConfig, default_config, from_tree
+from robot_agent.run.config import RunConfig, default_config, from_tree, with_current_names
 from robot_agent.run.folder import RunFolder, read_yaml
 from robot_agent.run.life import Life
 from robot_agent.run.load import load_config
@@ -79,7 +79,7 @@ def _base_config(args: Sequence[str]) -> RunConfig:
     if "--resume" in args and out:
         return load_config(RunFolder.open(Path(out[0])))
     file = _value_of(args, "--config")
-    tree = read_yaml(Path(file[0])) if file else {}
+    tree = with_current_names(read_yaml(Path(file[0]))) if file else {}
     streams = _value_of(args, "--streams") or tree.get("streams", ["proprio"])
     return from_tree(default_config(tuple(streams)), tree)
 

@@ -156,7 +156,8 @@ def _imagine(agent: Agent, episode: Sequence[Transition], frames: Sequence[Frame
     imagined, rewards = [], []
     for step in episode[start : start + steps]:
         action = torch.from_numpy(np.asarray(step.action, np.float32)).to(latent.device).unsqueeze(0)
-        rewards.append(float(mind.reward.mean(mind.reward(latent, action, goal))[0, 0]))
+        reward = mind.reward.mean(mind.reward(latent, action, goal))
+        rewards.append(float(mind.reward_scale.reward_in_world(reward)[0, 0]))
         latent = mind.world_model.heads(latent, action, context).mean(0)
         imagined.append(latent[0])
     predicted = torch.stack(imagined)

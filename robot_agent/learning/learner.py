@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robot_agent.encoder.augmentation import random_shift
-from robot_agent.learning.losses import LearningBatch, LossConfig, frozen, multi_step_targets, policy_loss, world_losses
+from robot_agent.learning.batch import LearningBatch
+from robot_agent.learning.policy_loss import frozen, policy_loss
+from robot_agent.learning.targets import last_steps, multi_step_returns
+from robot_agent.learning.terms import default_weights, evaluate_terms
+from robot_agent.learning.terms.term import TermConfig
+from robot_agent.learning.unroll import unroll
 from robot_agent.mind import Mind
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the loss is made of.
+
+    Attributes:
+        weights: of each term, see `robot_agent.learning.terms`.
+        terms: what several terms share.
+        entropy: weight of the policy's entropy, in units of the running spread of Q.
+    """
+
+    weights: dict[str, float] = field(default_factory=default_weights)
+    terms: TermConfig = field(default_factory=TermConfig)
+    entropy: float = 1e-4
 
 
 @dataclass(frozen=True)
@@ -22,7 +42,7 @@ class LearnerConfig:
         batch_size: sub-sequences of an update.
         horizon: transitions of a sub-sequence; also the steps of the multi-step return.
         learning_rate: of Adam.
-        encoder_learning_rate: of the encoder, which moves under everyone's feet.
+        encoder_learning_rate: of the encoder, slower, because all other modules read what it puts out.
         gradient_norm: largest norm of a gradient; beyond it is scaled down.
         target_rate: of the EMA targets (encoder and Q), per update.
         target_members: Q functions whose minimum is the target.
@@ -39,21 +59,19 @@ class LearnerConfig:
     losses: LossConfig = field(default_factory=LossConfig)
 
 
-class _Snapshot(NamedTuple):
-    """What takes an update back: tensors, how many parameters have moments, and the state of the draws."""
-
-    tensors: list[Tensor]
-    moments: int
-    generator: Tensor
-
-
 class Learner:
-    """Owns the mind that learns, its EMA targets and its optimisers.
+    """Owns the mind that learns, its EMA targets and its optimiser.
+
+    An update never waits for the device: there it is decided whether losses and gradients are finite. Where one is not,
+    weights, moments, EMA targets and running statistics stay as they are, and the update counts as skipped.
 
     Args:
         mind: the modules; updated in place.
         config: how they learn.
         seed: of every draw that the learner makes.
+
+    Attributes:
+        attempts: updates, skipped ones included.
     """
 
     def __init__(self, mind: Mind, config: LearnerConfig, seed: int = 0) -> None:
@@ -61,132 +79,137 @@ class Learner:
         self.config = config
         self.target_encoder = copy.deepcopy(mind.encoder).requires_grad_(False)
         self.target_value = copy.deepcopy(mind.value).requires_grad_(False)
-        others = nn.ModuleList([mind.world_model, mind.goal_encoder, mind.reward, mind.value])
-        parameters: list[dict[str, Any]] = [
-            {"params": list(mind.encoder.parameters()), "lr": config.encoder_learning_rate},
-            {"params": list(others.parameters())},
-        ]
-        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-        self.policy_optimiser = torch.optim.Adam(mind.policy.parameters(), lr=config.learning_rate, fused=True)
-        self.device = next(mind.parameters()).device
-        self.value_scale = torch.ones((), device=self.device)
+        slow = list(mind.encoder.parameters())
+        rest = [parameter for name, parameter in mind.named_parameters() if not name.startswith("encoder.")]
+        groups: list[dict[str, Any]] = [{"params": slow, "lr": config.encoder_learning_rate}, {"params": rest}]
+        self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+        policy = set(mind.policy.parameters())
+        self._world_parameters = [parameter for parameter in (*slow, *rest) if parameter not in policy]
+        self.device = slow[0].device
+        self.value_spread = torch.ones((), device=self.device)
+        self._skipped = torch.zeros((), dtype=torch.int64, device=self.device)
         # On the CPU wherever the mind is: the same seed draws the same on every device.
         self.generator = torch.Generator().manual_seed(seed)
-        self.updates = 0
-        self.skipped_updates = 0
+        self.attempts = 0
+        self._terminates = False
+        self._spread_quantiles = torch.tensor([0.05, 0.95], device=self.device)
+
+    @property
+    def skipped_updates(self) -> int:
+        """Updates that were skipped; waits for the device."""
+        return int(self._skipped)
+
+    @property
+    def updates(self) -> int:
+        """Updates that were made; waits for the device."""
+        return self.attempts - self.skipped_updates
 
     def update(self, batch: LearningBatch) -> dict[str, Tensor]:
         """One update of every module.
 
-        Returns:
-            losses and gauges by name, scalars still on the device. Where the batch, a loss or a gradient is not finite
-            the update is reported as `skipped` = 1 and changes nothing but `skipped_updates`.
-        """
-        if batch.is_finite():
-            before = self._snapshot()
-            gauges = self._update(batch)
-            if gauges is not None:
-                self.updates += 1
-                return gauges
-            self._restore(before)
-        self.skipped_updates += 1
-        return {"skipped": torch.ones(())}
+        Args:
+            batch: finite numbers.
 
-    def _update(self, batch: LearningBatch) -> dict[str, Tensor] | None:
-        """The update, or None where it had to stop halfway: the policy climbs a Q that has just learned."""
+        Returns:
+            losses and other metrics by name, scalars still on the device; `skipped` is 1 where nothing was learned.
+        """
         mind, config = self.mind, self.config
+        self.attempts += 1
+        self._terminates |= batch.ends
+        buffers = [(buffer, buffer.clone()) for buffer in mind.buffers()]
         batch = self._augmented(batch)
-        mind.encoder.normaliser.update(batch.proprio[:, 0])
-        mind.goal_encoder.normaliser.update(batch.goal)
-        if batch.terminated.any():
-            mind.world_model.terminations_seen.fill_(True)
+        self._follow_statistics(batch)
+        rewards = mind.reward_scale.normalise(batch.rewards)
         goal = mind.goal_encoder(batch.goal)
+        drawn = torch.randperm(mind.config.heads.value_ensemble, generator=self.generator)
+        members = drawn[: config.target_members].to(self.device)
+        windows, _, action_dim = batch.actions.shape
         with torch.no_grad():
             later = {name: frames[:, 1:] for name, frames in batch.cameras.items()}
-            target_latents = self.target_encoder(later, batch.proprio[:, 1:])
-            drawn = torch.randperm(mind.config.heads.value_ensemble, generator=self.generator)
-            members = drawn[: config.target_members].to(self.device)
-            windows, _, action_dim = batch.actions.shape
-            targets = multi_step_targets(
-                batch,
-                target_latents[:, -1],
-                goal,
-                mind,
-                self.target_value.network.params().select(members),
-                self._noise(windows, action_dim),
-            )
-        world = world_losses(mind, target_latents, targets, goal, batch, config.losses)
-        self.optimiser.zero_grad()
-        world.total.backward()
-        gradient_norm = nn.utils.clip_grad_norm_(
-            [p for group in self.optimiser.param_groups for p in group["params"]], config.gradient_norm
-        )
-        if not _finite(world.total, gradient_norm):
-            return None
-        self.optimiser.step()
-
-        ends = torch.cat([world.latents[:, 0], world.latents[:, -1]])
-        loss, entropy, quality = policy_loss(
+            later_latents = self.target_encoder(later, batch.proprio[:, 1:])
+        returns = multi_step_returns(
+            batch,
+            rewards,
+            later_latents,
+            goal,
             mind,
-            ends,
-            world.goals.repeat(2, 1),
-            frozen(mind.value.network.params().select(members)),
-            self.value_scale,
-            self._noise(ends.shape[0], action_dim),
-            config.losses,
+            self.target_value.network.params().select(members),
+            self._noise(windows, action_dim),
         )
-        self.policy_optimiser.zero_grad()
-        loss.backward()
-        policy_gradient_norm = nn.utils.clip_grad_norm_(mind.policy.parameters(), config.gradient_norm)
-        if not _finite(loss, policy_gradient_norm):
-            return None
-        self.policy_optimiser.step()
+        rollout = unroll(mind, batch, later_latents, goal, rewards, returns, self._terminates)
+        world, parts = evaluate_terms(mind, rollout, config.losses.weights, config.losses.terms)
 
-        # The spread of Q, so that the weight of the entropy means the same in worlds of any reward scale.
-        low, high = torch.quantile(quality, quality.new_tensor([0.05, 0.95]))
-        self.value_scale.lerp_((high - low).clamp_min(1.0), config.target_rate)
-        self._follow(self.target_encoder, mind.encoder)
-        self._follow(self.target_value, mind.value)
+        rows, last = last_steps(batch)
+        latents = rollout.latents.detach()
+        policy = policy_loss(
+            mind,
+            torch.cat([latents[:, 0], latents[rows, last + 1]]),
+            goal.detach().repeat(2, 1),
+            frozen(mind.value.network.params().select(members)),
+            self.value_spread,
+            self._noise(2 * windows, action_dim),
+            config.losses.entropy,
+        )
+        self.optimiser.zero_grad()
+        (world + policy.loss).backward()
+        gradient_norm = nn.utils.clip_grad_norm_(self._world_parameters, config.gradient_norm)
+        policy_gradient_norm = nn.utils.clip_grad_norm_(mind.policy.parameters(), config.gradient_norm)
+        finite = torch.isfinite(torch.stack([world, policy.loss, gradient_norm, policy_gradient_norm])).all()
+        self._step(finite)
+
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(torch.where(finite, buffer, before))
+            low, high = torch.quantile(policy.value, self._spread_quantiles)
+            spread = torch.lerp(self.value_spread, (high - low).clamp_min(1.0), config.target_rate)
+            self.value_spread.copy_(torch.where(finite, spread, self.value_spread))
+            self._skipped += ~finite
+        rate = config.target_rate * finite
+        self._follow(self.target_encoder, mind.encoder, rate)
+        self._follow(self.target_value, mind.value, rate)
+        scale = mind.reward_scale
         return {
-            **{f"loss_{name}": part.detach() for name, part in world.parts.items()},
-            "loss_policy": loss.detach(),
-            "entropy": entropy,
-            "value": quality.mean(),
-            "value_target": targets.mean(),
-            "value_scale": self.value_scale.clone(),
-            "gradient_norm": gradient_norm,
+            **{f"loss_{name}": part.detach() for name, part in parts.items()},
+            "loss_policy": policy.loss.detach(),
+            "entropy": policy.entropy,
+            "value": scale.value_in_world(policy.value.mean()),
+            "value_target": scale.value_in_world(returns.value.mean()),
+            "value_spread": self.value_spread.clone(),
+            "reward_scale": scale.scale.clone(),
+            "gradient_norm": gradient_norm.detach(),
+            "skipped": (~finite).float(),
         }
 
-    def _snapshot(self) -> _Snapshot:
-        return _Snapshot(
-            [tensor.clone() for tensor in self._changing()], len(self.optimiser.state), self.generator.get_state()
-        )
+    def _follow_statistics(self, batch: LearningBatch) -> None:
+        mind = self.mind
+        mind.encoder.normaliser.update(batch.proprio.flatten(0, 1), batch.observations_known.flatten())
+        mind.goal_encoder.normaliser.update(batch.goal)
+        mind.world_model.terminations_seen.fill_(self._terminates)
+        mind.reward_scale.fit(batch.rewards, batch.reward_known, self._terminates)
 
-    @torch.no_grad()
-    def _restore(self, before: _Snapshot) -> None:
-        for parameter in list(self.optimiser.state)[before.moments :]:  # Adam makes them at a parameter's first step
-            del self.optimiser.state[parameter]
-        torch._foreach_copy_(self._changing(), before.tensors)
-        self.generator.set_state(before.generator)
-
-    def _changing(self) -> list[Tensor]:
-        """What an update has changed by the time that its last gradient is known."""
-        moments = [tensor for state in self.optimiser.state.values() for tensor in state.values()]
-        return [*self.mind.state_dict().values(), *moments]
+    def _step(self, finite: Tensor) -> None:
+        # Adam's own way to leave everything as it is, decided on the device; gradient scalers use it.
+        self.optimiser.grad_scale = None  # type: ignore[attr-defined]
+        self.optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
 
     def _augmented(self, batch: LearningBatch) -> LearningBatch:
         pixels = self.mind.config.encoder.shift_pixels
         cameras = {name: random_shift(frames, pixels, self.generator) for name, frames in batch.cameras.items()}
-        return LearningBatch(**{**vars(batch), "cameras": cameras})
+        return replace(batch, cameras=cameras)
 
     def _noise(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.generator).to(self.device)
 
     @torch.no_grad()
-    def _follow(self, target: nn.Module, source: nn.Module) -> None:
-        torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), self.config.target_rate)
-        for theirs, ours in zip(target.buffers(), source.buffers(), strict=True):
-            theirs.copy_(ours)
+    def _follow(self, target: nn.Module, source: nn.Module, rate: Tensor) -> None:
+        theirs: list[Tensor] = list(target.parameters())
+        ours: list[Tensor] = list(source.parameters())
+        steps = torch._foreach_sub(ours, theirs)
+        torch._foreach_mul_(steps, rate)
+        torch._foreach_add_(theirs, steps)
+        for held, buffer in zip(target.buffers(), source.buffers(), strict=True):
+            held.copy_(buffer)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on."""
@@ -195,8 +218,7 @@ class Learner:
             "target_encoder": self.target_encoder.state_dict(),
             "target_value": self.target_value.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "policy_optimiser": self.policy_optimiser.state_dict(),
-            "value_scale": self.value_scale,
+            "value_spread": self.value_spread,
             "generator": self.generator.get_state(),
             "updates": self.updates,
             "skipped_updates": self.skipped_updates,
@@ -208,12 +230,8 @@ class Learner:
         self.target_encoder.load_state_dict(state["target_encoder"])
         self.target_value.load_state_dict(state["target_value"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.policy_optimiser.load_state_dict(state["policy_optimiser"])
-        self.value_scale.copy_(state["value_scale"])
+        self.value_spread.copy_(state["value_spread"])
         self.generator.set_state(state["generator"])
-        self.updates = state["updates"]
-        self.skipped_updates = state["skipped_updates"]
-
-
-def _finite(*scalars: Tensor) -> bool:
-    return bool(torch.isfinite(torch.stack(scalars)).all())
+        self.attempts = state["updates"] + state["skipped_updates"]
+        self._skipped.fill_(state["skipped_updates"])
+        self._terminates = bool(self.mind.world_model.terminations_seen)

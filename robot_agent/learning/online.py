@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robot_agent.errors import CheckpointError
+from robot_agent.learning.batch import LearningBatch
 from robot_agent.learning.batch_dump import dump_batch
 from robot_agent.learning.checkpoint import Checkpoint, CheckpointStore, flatten, unflatten
 from robot_agent.learning.hindsight import HindsightConfig, RewardFunction, relabel
 from robot_agent.learning.learner import Learner, LearnerConfig
-from robot_agent.learning.losses import LearningBatch
 from robot_agent.learning.weight_store import WeightStore
 from robot_agent.mind import Mind, MindConfig
 from robot_agent.replay.replay import Replay
@@ -68,6 +68,7 @@ class OnlineLearner:
 
     Attributes:
         starved: whether updates were due when `owed` was last asked, but replay held no whole sub-sequence.
+        skipped_updates: those that are known of, see `count_skipped`.
     """
 
     def __init__(
@@ -92,11 +93,18 @@ class OnlineLearner:
         self.reward_function = reward_function
         self.dump_folder = dump_folder
         self.starved = False
+        self.skipped_updates = 0
+        self._uncounted: list[tuple[int, SequenceBatch, Tensor]] = []
+
+    @property
+    def updates(self) -> int:
+        """Updates done; some that were skipped may be among them until `count_skipped`."""
+        return self.attempts - self.skipped_updates
 
     @property
     def attempts(self) -> int:
         """Updates done, those that a non-finite loss skipped included."""
-        return self.learner.updates + self.learner.skipped_updates
+        return self.learner.attempts
 
     def owed(self, decisions: int) -> int:
         """Updates that are due after so many decisions, from what is in replay now; none while that is nothing."""
@@ -107,7 +115,7 @@ class OnlineLearner:
         return 0 if self.starved else due
 
     def update(self) -> dict[str, Tensor]:
-        """One update from one freshly drawn batch of the experience that `owed` found.
+        """One update from one freshly drawn batch of the experience that `owed` found; see `Learner.update`.
 
         Raises:
             ValueError: it found none.
@@ -115,14 +123,27 @@ class OnlineLearner:
         drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
         if self.reward_function is not None:
             drawn = relabel(drawn, self.reward_function, self.spec.frames_per_step, self.config.hindsight, self.rng)
-        gauges = self.learner.update(self._to_tensors(drawn))
-        if "skipped" in gauges and self.dump_folder and self.learner.skipped_updates <= self.config.largest_dumps:
-            dump_batch(self.dump_folder, self.attempts, drawn)
-        return gauges
+        metrics = self.learner.update(self._to_tensors(drawn))
+        self._uncounted.append((self.attempts, drawn, metrics["skipped"]))
+        if len(self._uncounted) >= self.config.publish_every:
+            self.count_skipped()
+        return metrics
 
     def publish(self) -> None:
-        """Offers the current weights to whoever acts."""
+        """Offers the current weights to whoever acts, and looks for updates that were skipped since the last time."""
+        self.count_skipped()
         self.weights.publish(self.learner.mind.state_dict())
+
+    def count_skipped(self) -> None:
+        """Brings `skipped_updates` up to date and dumps the batches of those since; waits for the device."""
+        skipped = self.skipped_updates
+        for attempt, drawn, flag in self._uncounted:
+            if flag:
+                skipped += 1
+                if self.dump_folder and skipped <= self.config.largest_dumps:
+                    dump_batch(self.dump_folder, attempt, drawn)
+        self.skipped_updates = skipped
+        self._uncounted.clear()
 
     def _to_tensors(self, drawn: SequenceBatch) -> LearningBatch:
         def move(array: NDArray[Any]) -> Tensor:
@@ -132,14 +153,18 @@ class OnlineLearner:
             cameras={name: move(frames) for name, frames in drawn.cameras.items()},
             proprio=move(drawn.proprio),
             actions=move(drawn.actions),
-            rewards=move(drawn.rewards),
+            rewards=move(drawn.rewards.astype(np.float64)),
             reward_known=move(drawn.reward_known).float(),
             terminated=move(drawn.terminated).float(),
+            steps_known=torch.ones(drawn.actions.shape[:2], device=self.device),
+            observations_known=torch.ones(drawn.proprio.shape[:2], device=self.device),
             goal=move(drawn.desired_goal[:, 0]),
+            ends=bool(drawn.terminated.any()),
         )
 
     def save(self, store: CheckpointStore, decisions: int, extra: Mapping[str, Any]) -> Path:
         """Writes everything that the next update depends on, and the caller's `extra` (JSON-able)."""
+        self.count_skipped()
         tensors, state = flatten(self.learner.state_dict())
         return store.save(
             decisions,
@@ -157,7 +182,8 @@ class OnlineLearner:
             self.learner.load_state_dict(unflatten(checkpoint.tensors, checkpoint.state["learner"]))
         except (RuntimeError, KeyError, ValueError) as error:
             raise CheckpointError(
-                f"the checkpoint {checkpoint.path} is of another body or other sizes: "
-                "resume with the world, streams and sizes that the run was started with"
+                f"the checkpoint {checkpoint.path} is of another body, of other sizes or of an older version: "
+                "resume with the world, streams, sizes and version that the run was started with"
             ) from error
+        self.skipped_updates = self.learner.skipped_updates
         self.rng.bit_generator.state = checkpoint.state["sampler_rng"]

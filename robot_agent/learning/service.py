@@ -81,7 +81,7 @@ class LearnerJob:
         store = self.checkpoints()
         if self.resume and not store.empty:  # a run that was killed before its first checkpoint learns from its replay
             learner.restore(store.load_latest())
-            if learner.learner.updates:
+            if learner.updates:
                 learner.publish()
         return learner
 
@@ -116,25 +116,26 @@ class LearnerService(Protocol):
 
 
 class _Gauges:
-    """Means of losses over some updates."""
+    """Means of losses over some updates, of those that were finite."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, Tensor] = {}
         self._start = time.perf_counter()
         self._updates = 0
 
     def add(self, gauges: Mapping[str, Tensor]) -> None:
         self._updates += 1
         for name, value in gauges.items():
-            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            finite = torch.isfinite(value)
+            self._sums[name] = self._sums.get(name, 0) + torch.where(finite, value, 0)
+            self._counts[name] = self._counts.get(name, 0) + finite
 
     def full(self) -> bool:
         return self._updates >= METRICS_EVERY
 
     def take(self, updates: int) -> dict[str, float]:
-        record = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        record = {name: float(total / self._counts[name]) for name, total in self._sums.items() if self._counts[name]}
         seconds = time.perf_counter() - self._start
         record |= {"updates": updates, "updates_per_second": self._updates / max(seconds, 1e-9)}
         self.__init__()  # type: ignore[misc]
@@ -153,11 +154,11 @@ class InlineLearnerService:
 
     @property
     def updates(self) -> int:
-        return self._learner.learner.updates
+        return self._learner.updates
 
     @property
     def skipped_updates(self) -> int:
-        return self._learner.learner.skipped_updates
+        return self._learner.skipped_updates
 
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
         before = self.updates
@@ -167,6 +168,7 @@ class InlineLearnerService:
             self._gauges.add(self._learner.update())
             if self._gauges.full():
                 self._metrics.append(self._gauges.take(self.updates))
+        self._learner.count_skipped()
         if self.updates > before:
             self._learner.publish()
 
@@ -315,13 +317,13 @@ def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
 
 
 def _progress(learner: OnlineLearner) -> tuple[int, int, bool]:
-    return learner.learner.updates, learner.learner.skipped_updates, learner.starved
+    return learner.updates, learner.skipped_updates, learner.starved
 
 
 def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connection, largest_lag: int) -> None:
     decisions = owed = 0
     gauges = _Gauges()
-    published = learner.learner.updates
+    published = learner.updates
     told = _progress(learner)
     while True:
         patience = 0.0 if owed else 0.05
@@ -337,13 +339,12 @@ def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connect
         owed = learner.owed(decisions)
         if owed:
             gauges.add(learner.update())
-            updates = learner.learner.updates
             # Beyond the lag the actor waits: it shall go on with weights that learned from all that it waited for.
-            if updates - published >= learner.config.publish_every and owed - 1 <= largest_lag:
+            if learner.updates - published >= learner.config.publish_every and owed - 1 <= largest_lag:
                 learner.publish()
-                published = updates
+                published = learner.updates
             if gauges.full():
-                pipe.send(("metrics", gauges.take(updates)))
+                pipe.send(("metrics", gauges.take(learner.updates)))
         if _progress(learner) != told:
             told = _progress(learner)
             pipe.send(("progress", *told))

@@ -22,6 +22,7 @@ class HeadsConfig:
         value_ensemble: Q functions; targets take the minimum of two that are drawn.
         bins: of the two-hot distributions.
         bins_range: outermost bins on the symlog scale; 10 stands for 22,025.
+        scale_rewards: learn rewards and values in units of the rewards' own size, see `RewardScale`.
         goal_embedding_dim: width of the embedded goal.
         log_std_bounds: of the policy before squashing.
     """
@@ -30,6 +31,7 @@ class HeadsConfig:
     value_ensemble: int = 3
     bins: int = 101
     bins_range: float = 10.0
+    scale_rewards: bool = True
     goal_embedding_dim: int = 8
     log_std_bounds: tuple[float, float] = (-5.0, 1.0)
 
@@ -55,7 +57,7 @@ class TwoHotHead(nn.Module):
 
 
 class Policy(nn.Module):
-    """A Gaussian squashed by tanh; proposes what the planner disposes."""
+    """A Gaussian squashed by tanh."""
 
     def __init__(self, latent_dim: int, action_dim: int, config: HeadsConfig) -> None:
         super().__init__()

@@ -10,6 +10,8 @@ from robot_agent.encoder.encoder import EncoderConfig
 from robot_agent.errors import RunError
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig
+from robot_agent.learning.terms import TERMS
+from robot_agent.learning.terms.term import TermConfig
 from robot_agent.replay.replay import ReplayConfig
 
 
@@ -76,6 +78,8 @@ def to_tree(config: Any) -> Any:
     """A config as plain mappings and lists, for YAML."""
     if is_dataclass(config):
         return {part.name: to_tree(getattr(config, part.name)) for part in fields(config)}
+    if isinstance(config, dict):
+        return {name: to_tree(value) for name, value in config.items()}
     if isinstance(config, tuple):
         return [to_tree(item) for item in config]
     return config
@@ -91,18 +95,37 @@ def from_tree(config: Any, tree: Any, where: str = "") -> Any:
         raise RunError(
             f"{where.removesuffix('.') or 'the configuration'} is {tree!r}, expected a mapping of fields to values"
         )
-    names = [part.name for part in fields(config)]
+    own = config if isinstance(config, dict) else {part.name: getattr(config, part.name) for part in fields(config)}
+    hints = {} if isinstance(config, dict) else get_type_hints(type(config))
     changes: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{where}{name}"
-        if name not in names:
-            raise RunError(f"unknown field {path!r} in the configuration, expected one of {', '.join(names)}")
-        current = getattr(config, name)
-        if is_dataclass(current):
+        if name not in own:
+            raise RunError(f"unknown field {path!r} in the configuration, expected one of {', '.join(own)}")
+        current = own[name]
+        if is_dataclass(current) or isinstance(current, dict):
             changes[name] = from_tree(current, value, f"{path}.")
         else:
-            changes[name] = _converted(value, current, get_type_hints(type(config))[name], path)
-    return replace(config, **changes)
+            changes[name] = _converted(value, current, hints.get(name, type(current)), path)
+    return {**config, **changes} if isinstance(config, dict) else replace(config, **changes)
+
+
+def with_current_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree of a configuration that an older version wrote, with the names that fields have now."""
+    online = tree.get("online")
+    learner = online.get("learner") if isinstance(online, dict) else None
+    losses = learner.get("losses") if isinstance(learner, dict) else None
+    if not isinstance(online, dict) or not isinstance(learner, dict) or not isinstance(losses, dict):
+        return tree
+    shared = {part.name for part in fields(TermConfig)}
+    moved: dict[str, Any] = {}
+    for name, value in losses.items():
+        room = "weights" if name in TERMS else "terms" if name in shared else None
+        if room is None:
+            moved[name] = value
+        else:
+            moved.setdefault(room, {})[name] = value
+    return {**tree, "online": {**online, "learner": {**learner, "losses": moved}}}
 
 
 _AT_LEAST = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from robot_agent.agent import Agent
 from robot_agent.errors import CheckpointError
 from robot_agent.learning.checkpoint import Checkpoint, CheckpointStore, unflatten
-from robot_agent.run.config import RunConfig, default_config, from_tree
+from robot_agent.run.config import RunConfig, default_config, from_tree, with_current_names
 from robot_agent.run.folder import RunFolder
 from robot_agent.types import BodySpec
 
@@ -19,7 +19,7 @@ def load_config(folder: RunFolder) -> RunConfig:
     Raises:
         RunError: `config.yaml` names a field or a value that this version does not know.
     """
-    tree = folder.read_config()
+    tree = with_current_names(folder.read_config())
     return from_tree(default_config(tuple(tree.get("streams", ("proprio",)))), tree)
 
 

@@ -188,7 +188,8 @@ def test_numbers_that_are_not_finite_are_quarantined_and_learning_goes_on(tmp_pa
 def test_a_batch_whose_loss_is_not_finite_is_dumped(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from robot_agent.cli import replay_dump
 
-    losses = replace(ONLINE.learner.losses, consistency=float("inf"))
+    losses = ONLINE.learner.losses
+    losses = replace(losses, weights={**losses.weights, "consistency": float("inf")})
     online = replace(ONLINE, learner=replace(ONLINE.learner, losses=losses), random_decisions=80)
     summary = Life(tmp_path / "run", run_config(frames=100, online=online), PointMass).live()
     assert summary["updates"] == 0

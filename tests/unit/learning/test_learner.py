@@ -7,16 +7,24 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from robot_agent.learning.batch import LearningBatch
 from robot_agent.learning.checkpoint import flatten
-from robot_agent.learning.learner import Learner, LearnerConfig
-from robot_agent.learning.losses import LearningBatch, LossConfig, multi_step_targets, world_losses
+from robot_agent.learning.learner import Learner, LearnerConfig, LossConfig
+from robot_agent.learning.targets import Returns, multi_step_returns
+from robot_agent.learning.terms import evaluate_terms
+from robot_agent.learning.terms.term import TermConfig
+from robot_agent.learning.unroll import unroll
 from robot_agent.mind import Mind
 from robot_agent.types import BodySpec
 from tests.small import MIND
 
 SPEC = BodySpec((), 4, 2)
 CONFIG = LearnerConfig(batch_size=32)
+
+
+FIELDS = ("proprio", "actions", "rewards", "reward_known", "terminated", "steps_known", "observations_known", "goal")
 
 
 def make_batch(windows: int = 32, horizon: int = 3, seed: int = 0) -> LearningBatch:
@@ -31,89 +39,178 @@ def make_batch(windows: int = 32, horizon: int = 3, seed: int = 0) -> LearningBa
         cameras={},
         proprio=states,
         actions=actions,
-        rewards=states[:, 1:, 0],
+        rewards=states[:, 1:, 0].double(),
         reward_known=torch.ones(windows, horizon),
         terminated=torch.zeros(windows, horizon),
+        steps_known=torch.ones(windows, horizon),
+        observations_known=torch.ones(windows, horizon + 1),
         goal=torch.zeros(windows, 0),
+        ends=False,
     )
 
 
-def test_targets_are_multi_step_returns_closed_by_the_least_q():
-    mind = Mind(SPEC, MIND)
+def shortened(batch: LearningBatch, steps: int, terminated: bool) -> LearningBatch:
+    """The same sub-sequences, but the episode is over after so many steps; what follows is padding."""
+    known = (torch.arange(batch.actions.shape[1]) < steps).float().expand(batch.rewards.shape)
+    seen = (torch.arange(batch.proprio.shape[1]) <= steps).float().expand(batch.proprio.shape[:2])
+    ends = torch.zeros_like(batch.terminated)
+    ends[:, steps - 1] = float(terminated)
+    return replace(
+        batch,
+        proprio=torch.where(seen[..., None] > 0, batch.proprio, batch.proprio[:, steps : steps + 1]),
+        actions=batch.actions * known[..., None],
+        rewards=batch.rewards * known,
+        reward_known=batch.reward_known * known,
+        terminated=ends,
+        steps_known=known,
+        observations_known=seen,
+        ends=terminated,
+    )
+
+
+def mind_with_values(seed: int = 0) -> Mind:
+    """A mind whose Q functions differ from 0."""
+    mind = Mind(SPEC, MIND, seed)
     torch.nn.init.normal_(mind.value.network.weights[-1], std=0.3)
-    batch = make_batch()
-    latent = torch.softmax(torch.randn(32, 4, 8), 1).flatten(1)
-    goal, noise = torch.ones(32, 8), torch.randn(32, 2)
-    targets = multi_step_targets(batch, latent, goal, mind, mind.value.network.params(), noise)
+    return mind
+
+
+def latents_of(windows: int = 32, steps: int = 3) -> torch.Tensor:
+    return torch.softmax(torch.randn(windows, steps, 4, 8), 2).flatten(2).transpose(1, 2).reshape(windows, steps, 32)
+
+
+def returns_of(mind: Mind, batch: LearningBatch, latents: torch.Tensor, noise: torch.Tensor) -> Returns:
+    rewards, goal = batch.rewards.float(), torch.ones(32, 8)
+    return multi_step_returns(batch, rewards, latents, goal, mind, mind.value.network.params(), noise)
+
+
+def least_q(mind: Mind, latent: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    goal = torch.ones(32, 8)
     action, _ = mind.policy.sample(latent, goal, noise)
-    last = mind.value.mean(mind.value(latent, action, goal)).amin(0)
-    r, discount = batch.rewards, MIND.discount
-    torch.testing.assert_close(targets[:, 2], r[:, 2] + discount * last)
-    torch.testing.assert_close(targets[:, 0], r[:, 0] + discount * r[:, 1] + discount**2 * r[:, 2] + discount**3 * last)
+    return mind.value.mean(mind.value(latent, action, goal)).amin(0)
+
+
+def test_returns_are_multi_step_and_closed_by_the_least_q():
+    mind, batch, latents, noise = mind_with_values(), make_batch(), latents_of(), torch.randn(32, 2)
+    returns = returns_of(mind, batch, latents, noise)
+    last = least_q(mind, latents[:, 2], noise)
+    r, discount = batch.rewards.float(), MIND.discount
+    torch.testing.assert_close(returns.value[:, 2], r[:, 2] + discount * last)
+    expected = r[:, 0] + discount * r[:, 1] + discount**2 * r[:, 2] + discount**3 * last
+    torch.testing.assert_close(returns.value[:, 0], expected)
+    assert returns.known.all()
 
 
 def test_a_terminal_step_has_no_value_after_it():
-    mind = Mind(SPEC, MIND)
-    torch.nn.init.normal_(mind.value.network.weights[-1], std=0.3)
-    terminated = torch.zeros(32, 3)
-    terminated[:, -1] = 1
-    batch = replace(make_batch(), terminated=terminated)
-    latent = torch.softmax(torch.randn(32, 4, 8), 1).flatten(1)
-    targets = multi_step_targets(
-        batch, latent, torch.ones(32, 8), mind, mind.value.network.params(), torch.randn(32, 2)
-    )
-    torch.testing.assert_close(targets[:, 2], batch.rewards[:, 2])
+    mind, batch = mind_with_values(), shortened(make_batch(), 3, terminated=True)
+    returns = returns_of(mind, batch, latents_of(), torch.randn(32, 2))
+    torch.testing.assert_close(returns.value[:, 2], batch.rewards[:, 2].float())
 
 
-def losses_of(mind: Mind, batch: LearningBatch, config: LossConfig):
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_return_of_a_short_episode_is_closed_where_it_ends(steps: int):
+    mind, latents, noise = mind_with_values(), latents_of(), torch.randn(32, 2)
+    discount = MIND.discount
+    for terminated in (True, False):
+        batch = shortened(make_batch(), steps, terminated)
+        returns = returns_of(mind, batch, latents, noise)
+        last = 0 if terminated else least_q(mind, latents[:, steps - 1], noise)
+        r = batch.rewards.float()
+        torch.testing.assert_close(returns.value[:, steps - 1], r[:, steps - 1] + discount * last)
+        assert returns.known[:, :steps].all()
+        assert not returns.known[:, steps:].any()
+
+
+def test_a_return_is_unknown_where_what_closes_it_was_not_seen_unless_the_episode_was_terminated():
+    mind, latents, noise = mind_with_values(), latents_of(), torch.randn(32, 2)
+    for terminated in (True, False):
+        batch = shortened(make_batch(), 2, terminated)
+        seen = batch.observations_known.clone()
+        seen[:, 2] = 0
+        known = returns_of(mind, replace(batch, observations_known=seen), latents, noise).known
+        assert known[:, :2].eq(float(terminated)).all()
+
+
+def parts_of(mind: Mind, batch: LearningBatch, config: LossConfig | None = None) -> dict[str, torch.Tensor]:
+    return loss_of(mind, batch, config or LossConfig())[1]
+
+
+def loss_of(mind: Mind, batch: LearningBatch, config: LossConfig) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     with torch.no_grad():
-        target = mind.encoder(batch.cameras, batch.proprio[:, 1:])
+        later = mind.encoder(batch.cameras, batch.proprio[:, 1:])
     goal = mind.goal_encoder(batch.goal)
-    return world_losses(mind, target, torch.ones(32, 3), goal, batch, config)
+    rewards = batch.rewards.float()
+    returns = multi_step_returns(batch, rewards, later, goal, mind, mind.value.network.params(), torch.zeros(32, 2))
+    returns = returns._replace(value=torch.ones(32, 3))
+    rollout = unroll(mind, batch, later, goal, rewards, returns, batch.ends)
+    return evaluate_terms(mind, rollout, config.weights, config.terms)
 
 
-def test_gradients_of_reward_and_value_reach_the_encoder_only_if_they_shall():
-    mind = Mind(SPEC, MIND)
+def test_gradients_of_reward_and_value_reach_the_encoder_only_where_asked():
+    mind, batch = Mind(SPEC, MIND), make_batch()
     torch.nn.init.normal_(mind.value.network.weights[-1])
-    batch = make_batch()
-    only_value = LossConfig(consistency=0, reward=0, value=1, guard=0)
+    only_value = {name: float(name == "value") for name in LossConfig().weights}
     for shape_encoder in (True, False):
         mind.zero_grad()
-        losses_of(mind, batch, replace(only_value, shape_encoder=shape_encoder)).total.backward()
+        loss_of(mind, batch, LossConfig(only_value, TermConfig(shape_encoder=shape_encoder)))[0].backward()
         gradient = sum(float(p.grad.abs().sum()) for p in mind.encoder.parameters() if p.grad is not None)
         assert (gradient > 0) == shape_encoder
 
 
 def test_neither_the_encoder_nor_the_dynamics_depends_on_the_goal():
-    spec = replace(SPEC, goal_dim=2)
-    mind = Mind(spec, MIND)
+    mind = Mind(replace(SPEC, goal_dim=2), MIND)
     batch = replace(make_batch(), goal=torch.randn(32, 2))
     other = replace(batch, goal=torch.randn(32, 2))
     for name in ("consistency", "guard"):
-        torch.testing.assert_close(
-            losses_of(mind, batch, LossConfig()).parts[name], losses_of(mind, other, LossConfig()).parts[name]
-        )
+        torch.testing.assert_close(parts_of(mind, batch)[name], parts_of(mind, other)[name])
 
 
 def test_unknown_rewards_teach_neither_reward_nor_value():
-    mind = Mind(SPEC, MIND)
-    batch = replace(make_batch(), reward_known=torch.zeros(32, 3))
-    parts = losses_of(mind, batch, LossConfig()).parts
+    parts = parts_of(Mind(SPEC, MIND), replace(make_batch(), reward_known=torch.zeros(32, 3)))
     assert parts["reward"] == 0
     assert parts["value"] == 0
     assert parts["consistency"] > 0
 
 
+def test_rewards_pull_as_hard_where_most_are_unknown():
+    mind, batch = Mind(SPEC, MIND), make_batch()
+    torch.nn.init.normal_(mind.reward.network.weights[-1])
+    known = torch.zeros(32, 3)
+    known[:6] = 1
+    of_few = parts_of(mind, replace(batch, reward_known=known))
+    alone = {name: getattr(batch, name)[:6].repeat(6, *[1] * (getattr(batch, name).dim() - 1))[:32] for name in FIELDS}
+    of_all = parts_of(mind, replace(batch, **alone))
+    torch.testing.assert_close(of_few["reward"], of_all["reward"], rtol=0.2, atol=0)
+
+
 def test_a_return_is_known_only_where_all_later_rewards_are():
-    mind = Mind(SPEC, MIND)
     known = torch.ones(32, 3)
     known[:, 1] = 0
-    decay = LossConfig().temporal_decay
-    whole = losses_of(mind, make_batch(), LossConfig()).parts
-    part = losses_of(mind, replace(make_batch(), reward_known=known), LossConfig()).parts
-    # All Qs are equal at the start, so each step's loss is the same but for its weight.
-    share = decay**2 / (1 + decay + decay**2)
-    torch.testing.assert_close(part["value"] / whole["value"], torch.tensor(share))
+    batch = replace(make_batch(), reward_known=known)
+    returns = returns_of(mind_with_values(), batch, latents_of(), torch.randn(32, 2))
+    assert returns.known[0].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["consistency", "termination", "reward", "value"])
+def test_padding_teaches_nothing(name: str):
+    mind = mind_with_values()
+    torch.nn.init.normal_(mind.reward.network.weights[-1])
+    torch.nn.init.normal_(mind.world_model.termination.weights[-1])
+    batch = shortened(make_batch(), 1, terminated=True)
+    other = replace(batch, actions=batch.actions.clone(), rewards=batch.rewards.clone())
+    other.actions[:, 1:] = 1.0
+    other.rewards[:, 1:] = 5.0
+    torch.testing.assert_close(parts_of(mind, batch)[name], parts_of(mind, other)[name])
+    assert parts_of(mind, batch)[name] > 0
+
+
+def test_every_parameter_of_the_mind_learns():
+    """A module that no optimiser knows would stay as it was made, in silence."""
+    spec = BodySpec((("front", (32, 32)),), 4, 2, goal_dim=2)
+    learner = Learner(Mind(spec, MIND), CONFIG)
+    known = [parameter for group in learner.optimiser.param_groups for parameter in group["params"]]
+    assert {id(parameter) for parameter in known} == {id(parameter) for parameter in learner.mind.parameters()}
+    assert len(known) == len(set(known))
 
 
 @pytest.mark.parametrize(
@@ -153,39 +250,35 @@ def state_of(learner: Learner) -> dict[str, torch.Tensor]:
 
 
 def assert_skips(learner: Learner, batch: LearningBatch) -> None:
+    """An update changes nothing but what is counted and drawn."""
     before, updates, skipped = state_of(learner), learner.updates, learner.skipped_updates
-    assert learner.update(batch) == {"skipped": torch.ones(())}
+    assert learner.update(batch)["skipped"] == 1
     assert (learner.updates, learner.skipped_updates) == (updates, skipped + 1)
     after = state_of(learner)
-    assert after.keys() == before.keys()
-    for name, tensor in after.items():
-        assert torch.equal(tensor, before[name]), name
+    for name in before.keys() - {"/generator"}:
+        assert torch.equal(after[name], before[name]), name
+    for name in after.keys() - before.keys():  # the moments of Adam, made at its first step
+        assert not after[name].any(), name
 
 
 def final_batch() -> LearningBatch:
     """A batch in which the first episodes end, so that skipping it must also forget that."""
-    terminated = torch.zeros(32, 3)
-    terminated[:, -1] = 1
-    return replace(make_batch(seed=1), terminated=terminated)
-
-
-@pytest.mark.parametrize("where", ["rewards", "proprio", "actions"])
-@pytest.mark.parametrize("poison", [torch.nan, torch.inf])
-def test_a_batch_that_is_not_finite_changes_nothing(poison: float, where: str):
-    learner = Learner(Mind(SPEC, MIND), CONFIG)
-    learner.update(make_batch())
-    batch = final_batch()
-    getattr(batch, where)[3, 0] = poison
-    assert_skips(learner, batch)
+    return shortened(make_batch(seed=1), 3, terminated=True)
 
 
 @pytest.mark.parametrize("updates", [0, 1])
-@pytest.mark.parametrize("weight", ["consistency", "entropy"])  # of the world's loss, and of the policy's
-def test_a_loss_that_is_not_finite_changes_nothing(weight: str, updates: int):
+@pytest.mark.parametrize("term", ["consistency", "entropy"])  # of the world's loss, and of the policy's
+def test_a_loss_that_is_not_finite_changes_nothing(term: str, updates: int):
     learner = Learner(Mind(SPEC, MIND), CONFIG)
     for seed in range(updates):
         learner.update(make_batch(seed=seed))
-    learner.config = replace(CONFIG, losses=replace(CONFIG.losses, **{weight: torch.inf}))
+    losses = CONFIG.losses
+    infinite = (
+        replace(losses, entropy=torch.inf)
+        if term == "entropy"
+        else replace(losses, weights={**losses.weights, term: torch.inf})
+    )
+    learner.config = replace(CONFIG, losses=infinite)
     assert_skips(learner, final_batch())
 
 
@@ -197,20 +290,34 @@ def test_a_gradient_that_is_not_finite_changes_nothing(module: str):
     hook = parameter.register_hook(lambda gradient: torch.full_like(gradient, torch.nan))
     assert_skips(learner, final_batch())
     hook.remove()
-    assert "skipped" not in learner.update(final_batch())
+    assert learner.update(final_batch())["skipped"] == 0
 
 
-def test_a_skipped_update_leaves_no_trace_in_those_after_it():
-    learner, other = (Learner(Mind(SPEC, MIND), CONFIG) for _ in range(2))
-    hook = next(other.mind.policy.parameters()).register_hook(lambda gradient: gradient * torch.nan)
-    assert_skips(other, final_batch())
-    hook.remove()
-    for each in (learner, other):
-        each.update(make_batch())
-        each.update(final_batch())
-    expected = state_of(other)
-    for name, tensor in state_of(learner).items():
-        assert torch.equal(tensor, expected[name]), name
+class HostReads(TorchDispatchMode):
+    """Counts what makes the host wait for a device: reads of single numbers, and shapes that depend on values."""
+
+    WAITS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique", "bincount")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in self.WAITS or (name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])):
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_an_update_never_waits_for_the_device():
+    learner = Learner(Mind(replace(SPEC, goal_dim=2), MIND), CONFIG)
+    batch = replace(final_batch(), goal=torch.randn(32, 2))
+    learner.update(batch)
+    with HostReads() as reads:
+        learner.update(batch)
+        assert reads.seen == []
+        assert learner.skipped_updates == 0
+        assert reads.seen == ["_local_scalar_dense"]  # the control: this one waits
 
 
 def test_a_restored_learner_goes_on_exactly():
@@ -232,11 +339,11 @@ def test_the_termination_head_learns_once_an_episode_was_terminated():
         batch = make_batch(seed=seed)
         ends = torch.zeros(32, 3)
         ends[:, 2] = (batch.proprio[:, 3, 0] > 0).float()
-        gauges = learner.update(replace(batch, terminated=ends))
+        metrics = learner.update(replace(batch, terminated=ends, ends=True))
     assert learner.mind.world_model.terminations_seen
     batch = make_batch(seed=999)
     latents = learner.mind.encoder({}, batch.proprio)[:, 3]
     logits = learner.mind.world_model.termination_logit(latents)
     far = batch.proprio[:, 3, 0]
     assert logits[far > 0.7].mean() > logits[far < -0.7].mean() + 0.5
-    assert "loss_termination" in gauges
+    assert "loss_termination" in metrics

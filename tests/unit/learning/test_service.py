@@ -50,7 +50,8 @@ def test_inline_only_real_updates_are_published_and_reported(tmp_path: Path):
 
 def test_inline_weights_that_did_not_learn_are_not_published(tmp_path: Path):
     live(tmp_path, [20])
-    losses = replace(ONLINE.learner.losses, consistency=float("nan"))
+    losses = ONLINE.learner.losses
+    losses = replace(losses, weights={**losses.weights, "consistency": float("nan")})
     online = replace(ONLINE, learner=replace(ONLINE.learner, losses=losses))
     service = InlineLearnerService(job(tmp_path, online=online))
     service.advance(20)
