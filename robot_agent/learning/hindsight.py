@@ -36,7 +36,8 @@ def relabel(
     """Replaces the goal of some sub-sequences by one achieved later, and their rewards by those that it gives.
 
     A sub-sequence in which the episode was terminated keeps its goal: whether the old goal ended the episode or
-    something that ends it with any goal, such as a fall, nobody noted, and the return depends on it.
+    something that ends it with any goal, such as a fall, nobody noted, and the return depends on it. So does one after
+    whose first observation none is known.
 
     Args:
         batch: as it was drawn.
@@ -51,15 +52,16 @@ def relabel(
     """
     windows, horizon = batch.rewards.shape
     chosen = rng.random(len(batch.rewards)) < config.share
-    chosen[batch.terminated.any(1)] = False
+    chosen[batch.terminated.any(1) | ~batch.observations_known[:, 1]] = False
+    known = chosen[:, None] & batch.observations_known[:, 1:]
     goals = np.where(chosen[:, None, None], batch.future_achieved_goal[:, None], batch.desired_goal)
     # The reward of an action is that of the observation after it.
     reached = batch.achieved_goal[:, 1:].reshape(windows * horizon, -1)
     wanted = np.repeat(batch.future_achieved_goal, horizon, axis=0)
-    computed = np.asarray(reward_function(reached, wanted, {}), np.float32).reshape(windows, horizon)
+    computed = np.asarray(reward_function(reached, wanted, {}), np.float64).reshape(windows, horizon)
     return replace(
         batch,
         desired_goal=goals,
-        rewards=np.where(chosen[:, None], frames_per_step * computed, batch.rewards),
-        reward_known=batch.reward_known | chosen[:, None],
+        rewards=np.where(known, frames_per_step * computed, batch.rewards),
+        reward_known=batch.reward_known | known,
     )

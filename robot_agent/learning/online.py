@@ -87,7 +87,8 @@ class OnlineLearner:
         self.spec = spec
         self.device = torch.device(device)
         self.learner = Learner(Mind(spec, mind_config, seed).to(self.device), config.learner, seed)
-        self.sampler = SequenceSampler(replay, config.learner.horizon, mind_config.encoder.frame_stack, config.sampler)
+        stack = mind_config.encoder.frame_stack
+        self.sampler = SequenceSampler(replay, config.learner.horizon, stack, config.sampler)
         self.weights = weights
         self.rng = np.random.default_rng((seed, 1))
         self.reward_function = reward_function
@@ -153,11 +154,11 @@ class OnlineLearner:
             cameras={name: move(frames) for name, frames in drawn.cameras.items()},
             proprio=move(drawn.proprio),
             actions=move(drawn.actions),
-            rewards=move(drawn.rewards.astype(np.float64)),
+            rewards=move(drawn.rewards),
             reward_known=move(drawn.reward_known).float(),
             terminated=move(drawn.terminated).float(),
-            steps_known=torch.ones(drawn.actions.shape[:2], device=self.device),
-            observations_known=torch.ones(drawn.proprio.shape[:2], device=self.device),
+            steps_known=move(drawn.steps_known).float(),
+            observations_known=move(drawn.observations_known).float(),
             goal=move(drawn.desired_goal[:, 0]),
             ends=bool(drawn.terminated.any()),
         )

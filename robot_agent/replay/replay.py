@@ -78,8 +78,7 @@ class ReplayWriter:
         segment = self._segment_for(transition)
         row = self._row(transition.observation, transition, transition.step)
         _put(row, "action", transition.action)
-        with np.errstate(over="ignore"):  # a reward beyond float32 becomes infinite, hence invalid
-            row["reward"] = 0.0 if transition.reward is None else transition.reward
+        row["reward"] = 0.0 if transition.reward is None else transition.reward
         row["reward_known"] = transition.reward is not None
         row["terminated"] = transition.terminated
         row["truncated"] = transition.truncated
@@ -159,7 +158,7 @@ class Replay:
             if number not in self.segments:
                 segment = SegmentReader(path)
                 for first in self.segments.values():
-                    if first.dtype != segment.dtype:
+                    if row_dtype(first.spec) != row_dtype(segment.spec):
                         raise ReplayError(f"{path} is of a body of another shape than the other segments: move it away")
                 self.segments[number] = segment
         for segment in self.segments.values():

@@ -6,24 +6,35 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from robot_agent.errors import ReplayError
 from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, BodySpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+VERSIONS = (1, SCHEMA_VERSION)
+"""What can be read."""
 SCHEMA_FILE = "schema.json"
 ROWS_FILE = "rows.bin"
 COMMITTED = 0xA5
 
 
-def row_dtype(spec: BodySpec) -> np.dtype[np.void]:
+class SegmentSchema(NamedTuple):
+    """What a segment says of itself; `dtype` is that of its rows as they lie on disk."""
+
+    spec: BodySpec
+    body_id: str
+    agent_id: str
+    dtype: np.dtype[np.void]
+
+
+def row_dtype(spec: BodySpec, version: int = SCHEMA_VERSION) -> np.dtype[np.void]:
     """The row of a body.
 
     The observation after an episode's last action is a row of its own with `is_final` set. `committed` is the last
-    byte: a row without it was torn by a crash.
+    byte: a row without it was torn by a crash. Rewards of version 1 are float32.
     """
     observation: list[Any] = [(CAMERA_PREFIX + name, np.uint8, (*size, 3)) for name, size in spec.cameras]
     observation.append(("proprio", np.float32, (spec.proprio_dim,)))
@@ -32,7 +43,7 @@ def row_dtype(spec: BodySpec) -> np.dtype[np.void]:
         [
             *observation,
             ("action", np.float32, (spec.action_dim,)),
-            ("reward", np.float32),
+            ("reward", np.float32 if version == 1 else np.float64),
             ("reward_known", np.bool_),
             ("terminated", np.bool_),
             ("truncated", np.bool_),
@@ -51,15 +62,21 @@ def row_dtype(spec: BodySpec) -> np.dtype[np.void]:
 
 def write_schema(folder: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
     """Describes a segment's rows."""
-    content = {"version": SCHEMA_VERSION, "body": asdict(spec), "body_id": body_id, "agent_id": agent_id}
+    content = {
+        "version": SCHEMA_VERSION,
+        "body": asdict(spec),
+        "body_id": body_id,
+        "agent_id": agent_id,
+        "columns": [[name, kind.base.str, kind.shape] for name, kind in _columns(row_dtype(spec))],
+    }
     with (folder / SCHEMA_FILE).open("w") as file:
         file.write(json.dumps(content, indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_schema(folder: Path) -> tuple[BodySpec, str, str]:
-    """Body, body id and agent id of a segment.
+def read_schema(folder: Path) -> SegmentSchema:
+    """What a segment holds.
 
     Raises:
         ReplayError: there is no schema, it is damaged, or it is of another version.
@@ -67,12 +84,20 @@ def read_schema(folder: Path) -> tuple[BodySpec, str, str]:
     try:
         content = json.loads((folder / SCHEMA_FILE).read_text())
         version = content["version"]
+        if version not in VERSIONS:
+            raise ReplayError(f"{folder} has schema version {version}, expected {VERSIONS}: convert or move it away")
         body = content["body"]
         body["cameras"] = tuple((name, tuple(size)) for name, size in body["cameras"])
         spec = BodySpec(**body)
-        ids = str(content["body_id"]), str(content["agent_id"])
+        if version == 1:  # did not name its columns
+            dtype = row_dtype(spec, version)
+        else:
+            dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in content["columns"]])
+        schema = SegmentSchema(spec, str(content["body_id"]), str(content["agent_id"]), dtype)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReplayError(f"{folder / SCHEMA_FILE} is missing or damaged ({error}): move the segment away") from error
-    if version != SCHEMA_VERSION:
-        raise ReplayError(f"{folder} has schema version {version}, expected {SCHEMA_VERSION}: convert or move it away")
-    return spec, *ids
+    return schema
+
+
+def _columns(dtype: np.dtype[np.void]) -> list[tuple[str, np.dtype[Any]]]:
+    return [(name, dtype[name]) for name in dtype.names or ()]

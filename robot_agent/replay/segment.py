@@ -137,8 +137,7 @@ class SegmentReader:
     """Maps the whole rows of a segment; `refresh` sees those that came since."""
 
     def __init__(self, folder: Path) -> None:
-        self.spec, self.body_id, self.agent_id = read_schema(folder)
-        self.dtype = row_dtype(self.spec)
+        self.spec, self.body_id, self.agent_id, self.dtype = read_schema(folder)
         self._path = folder / ROWS_FILE
         self.rows: NDArray[np.void] = np.zeros(0, self.dtype)
 

@@ -167,7 +167,7 @@ class LearningRun:
         store = CheckpointStore(self.folder.checkpoints)
         if not store.empty:
             check_body(store.load_latest(), self.spec)
-        if any(segment.dtype != row_dtype(self.spec) for segment in before.segments.values()):
+        if any(row_dtype(segment.spec) != row_dtype(self.spec) for segment in before.segments.values()):
             raise CheckpointError(
                 f"{self.folder.path} was lived in a body of another shape: resume with the body it began with"
             )

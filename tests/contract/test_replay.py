@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import replace
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from robot_agent.errors import ReplayError
 from robot_agent.replay.replay import Address, Replay, ReplayConfig, ReplayWriter
-from robot_agent.replay.schema import SCHEMA_FILE, row_dtype
+from robot_agent.replay.schema import ROWS_FILE, SCHEMA_FILE, row_dtype
 from robot_agent.replay.segment import PREFIX
 from robot_agent.types import BodySpec, Source
 from tests.transitions import SPEC, episode
@@ -188,7 +189,7 @@ def test_another_body_and_another_schema_are_refused(tmp_path: Path):
     with pytest.raises(ReplayError, match="does not fit"):
         ReplayWriter(tmp_path, SPEC).append(replace(episode(0, 2)[0], observation={"proprio": np.zeros(5)}))
     schema = next(tmp_path.glob(PREFIX + "*")) / SCHEMA_FILE
-    schema.write_text(schema.read_text().replace('"version": 1', '"version": 99'))
+    schema.write_text(schema.read_text().replace('"version": 2', '"version": 99'))
     with pytest.raises(ReplayError, match="version 99"):
         Replay(tmp_path)
 
@@ -231,10 +232,33 @@ def test_a_number_is_not_stretched_over_a_field(tmp_path: Path, key: str):
     assert Replay(tmp_path).rows == 0
 
 
-def test_a_reward_that_is_too_large_for_the_row_is_quarantined(tmp_path: Path):
+@pytest.mark.parametrize("reward", [1e300, -1e-300, 16777217.0])
+def test_a_reward_is_kept_as_it_is(tmp_path: Path, reward: float):
     writer = ReplayWriter(tmp_path, SPEC)
-    writer.append(replace(episode(0, 2)[0], reward=1e300))
-    assert writer.quarantined == Replay(tmp_path).quarantined == 1
+    address = writer.append(replace(episode(0, 2)[0], reward=reward))
+    row = Replay(tmp_path).read(address)
+    assert row["reward"] == reward
+    assert row["valid"]
+
+
+def test_rows_of_version_1_are_read_beside_new_ones(tmp_path: Path):
+    """Their rewards were float32, and their columns not named."""
+    ReplayWriter(tmp_path, SPEC).append(replace(episode(0, 2)[0], reward=0.1))
+    folder = next(tmp_path.glob(PREFIX + "*"))
+    new = Replay(tmp_path).segments[0].rows
+    old = np.zeros(len(new), row_dtype(SPEC, version=1))
+    for name in old.dtype.names:
+        old[name] = new[name]
+    (folder / ROWS_FILE).write_bytes(old.tobytes())
+    schema = json.loads((folder / SCHEMA_FILE).read_text())
+    del schema["columns"]
+    (folder / SCHEMA_FILE).write_text(json.dumps({**schema, "version": 1}))
+    other = ReplayWriter(tmp_path, SPEC).append(replace(episode(1, 2)[0], reward=0.1))
+    replay = Replay(tmp_path)
+    rows = [replay.read(Address(0, 0)), replay.read(other)]
+    assert [row["reward"] for row in rows] == [np.float32(0.1), 0.1]
+    assert [row["proprio"].tolist() for row in rows] == [[0, 0], [1, 0]]
+    assert [row["camera/main"].tolist() for row in rows] == [np.zeros((4, 4, 3)).tolist()] * 2
 
 
 def test_a_segment_that_was_renamed_is_moved_away_and_its_number_is_not_given_again(tmp_path: Path):

@@ -24,6 +24,8 @@ def drawn() -> SequenceBatch:
         rewards=np.zeros((WINDOWS, 3), np.float32),
         reward_known=np.zeros((WINDOWS, 3), np.bool_),
         terminated=np.zeros((WINDOWS, 3), np.bool_),
+        steps_known=np.ones((WINDOWS, 3), np.bool_),
+        observations_known=np.ones((WINDOWS, 4), np.bool_),
         desired_goal=np.full((WINDOWS, 4, 2), 9, np.float32),
         achieved_goal=achieved,
         future_achieved_goal=achieved[:, 3],
@@ -65,3 +67,22 @@ def test_a_window_that_ended_its_episode_keeps_its_goal():
 
 def test_a_new_reward_counts_the_frames_of_a_decision_as_a_lived_one_does():
     np.testing.assert_array_equal(relabelled(drawn(), frames_per_step=4).rewards, 4 * relabelled(drawn()).rewards)
+
+
+def test_padding_gets_no_reward_and_a_window_without_a_later_observation_no_goal():
+    """Windows of two steps, and of one step after which nothing finite was seen."""
+    known = np.tile([True, True, True, False], (WINDOWS, 1))
+    known[::2, 1:] = False
+    batch = relabelled(replace(drawn(), observations_known=known))
+    assert (batch.desired_goal[::2] == 9).all()
+    assert (batch.desired_goal[1::2] != 9).all()
+    assert batch.reward_known.tolist() == [[False] * 3, [True, True, False]] * (WINDOWS // 2)
+    assert (batch.rewards[~batch.reward_known] == 0).all()
+
+
+def test_a_reward_keeps_its_precision():
+    def tiny(achieved: np.ndarray, desired: np.ndarray, info: object) -> np.ndarray:
+        return np.full(len(achieved), 1e-300)
+
+    batch = relabel(drawn(), tiny, 1, ALL, np.random.default_rng(0))
+    assert (batch.rewards == 1e-300).all()

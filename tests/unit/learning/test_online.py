@@ -34,10 +34,8 @@ def test_updates_are_owed_after_the_random_decisions_and_for_them(tmp_path: Path
         assert learner.owed(11) == due - 1
 
 
-@pytest.mark.parametrize("lived", ["nothing", "short", "quarantined"])
+@pytest.mark.parametrize("lived", ["nothing", "quarantined"])
 def test_nothing_is_owed_while_there_is_nothing_to_learn_from(tmp_path: Path, lived: str):
-    if lived == "short":
-        live(tmp_path, [2] * 10)
     if lived == "quarantined":
         live(tmp_path, [20], reward=float("nan"))
     learner = make_learner(tmp_path)
@@ -48,6 +46,17 @@ def test_nothing_is_owed_while_there_is_nothing_to_learn_from(tmp_path: Path, li
     live(tmp_path, [4])
     assert learner.owed(24) == 24
     assert not learner.starved
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_episodes_that_are_shorter_than_the_horizon_are_learned_from(tmp_path: Path, length: int):
+    live(tmp_path, [length] * 20)
+    learner = make_learner(tmp_path)
+    assert learner.owed(20) == 20
+    before = [parameter.detach().clone() for parameter in learner.learner.mind.reward.parameters()]
+    assert learner.update()["skipped"] == 0
+    after = list(learner.learner.mind.reward.parameters())
+    assert any(bool((old != new).any()) for old, new in zip(before, after, strict=True))
 
 
 def test_a_dump_holds_the_batch_as_it_was_learned_from(tmp_path: Path):

@@ -13,20 +13,30 @@ from hypothesis import strategies as st
 
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.replay.sampler import SamplerConfig, SequenceSampler
-from tests.transitions import SPEC, episode
+from tests.transitions import SPEC, episode, observation
 
 HORIZON = 3
 STACK = 3
 
 
-def fill(folder: Path, lengths: list[int], cuts: frozenset[int] = frozenset(), bad: frozenset[int] = frozenset()):
-    """Episodes of these lengths; a new writer before each episode in `cuts`, a NaN in the middle of those in `bad`."""
+def fill(
+    folder: Path,
+    lengths: list[int],
+    cuts: frozenset[int] = frozenset(),
+    bad: frozenset[int] = frozenset(),
+    blown_up: frozenset[int] = frozenset(),
+):
+    """Episodes of these lengths; a new writer before each episode in `cuts`, a NaN in the middle of those in `bad`;
+    those in `blown_up` are terminated with -100 and an observation that is not finite."""
     writer = ReplayWriter(folder, SPEC)
     for number, length in enumerate(lengths):
         if number in cuts:
             writer.close()
             writer = ReplayWriter(folder, SPEC)
         steps = episode(number, length)
+        if number in blown_up:
+            final = {**observation(number, length), "proprio": np.array([number, np.nan], np.float32)}
+            steps[-1] = replace(steps[-1], reward=-100.0, terminated=True, truncated=False, final_observation=final)
         if number in bad:
             steps[length // 2] = replace(steps[length // 2], reward=float("nan"))
         for step in steps:
@@ -34,45 +44,63 @@ def fill(folder: Path, lengths: list[int], cuts: frozenset[int] = frozenset(), b
     writer.close()
 
 
-@given(
-    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
-    cuts=st.frozensets(st.integers(1, 5), max_size=3),
-    bad=st.frozensets(st.integers(0, 5), max_size=2),
-    seed=st.integers(0, 1000),
-)
-def test_windows_are_consecutive_steps_of_one_episode_without_quarantined_rows(lengths, cuts, bad, seed):
+EPISODES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
+SOME = st.frozensets(st.integers(0, 5), max_size=4)
+
+
+@given(EPISODES, SOME, SOME, SOME, st.integers(0, 1000))
+def test_no_step_is_lost_however_short_its_stretch_and_however_its_episode_ended(lengths, cuts, bad, blown_up, seed):
+    """Every stretch of at least one step is drawn, and the masks say what of a window was lived."""
     with tempfile.TemporaryDirectory() as folder:
-        fill(Path(folder), lengths, cuts, bad)
+        fill(Path(folder), lengths, cuts, bad, blown_up)
         sampler = SequenceSampler(Replay(Path(folder)), HORIZON, STACK)
         sampler.refresh()
-        whole = [max(0, length + 1 - HORIZON) for number, length in enumerate(lengths) if number not in bad]
-        parts = [
-            max(0, part - HORIZON)
-            for number, length in enumerate(lengths)
-            if number in bad
-            for part in (length // 2, length - length // 2)
+        stretches = {}
+        """(episode, first step) to its steps."""
+        for number, length in enumerate(lengths):
+            if number in bad:
+                middle = length // 2
+                stretches[number, 0] = middle - 1
+                rest = length - middle - 1
+                stretches[number, middle + 1] = rest
+            else:
+                stretches[number, 0] = length
+        stretches = {start: steps for start, steps in stretches.items() if steps > 0}
+        starts = [
+            (number, first + skipped)
+            for (number, first), steps in stretches.items()
+            for skipped in range(max(steps - HORIZON, 0) + 1)
         ]
-        assert sampler.windows == sum(whole) + sum(parts)
-        if not sampler.windows:
-            with pytest.raises(ValueError, match="live on"):
+        assert sampler.windows == len(starts)
+        if not starts:
+            with pytest.raises(ValueError, match="no sub-sequence"):
                 sampler.sample(4, np.random.default_rng(seed))
             return
-        batch = sampler.sample(16, np.random.default_rng(seed))
-        numbers, steps = batch.proprio[..., 0], batch.proprio[..., 1]
-        assert (numbers == numbers[:, :1]).all()
-        assert (np.diff(steps, axis=1) == 1).all()
-        assert (batch.actions[..., 0] == steps[:, :-1]).all()
-        assert (batch.rewards == steps[:, :-1]).all()
-        assert batch.reward_known.all()
-        assert (batch.future_achieved_goal[:, 0] == numbers[:, 0]).all()
-        assert (batch.future_achieved_goal[:, 1] > steps[:, 0]).all()
-        for number in bad & set(range(len(lengths))):
-            middle = lengths[number] // 2
-            mine = numbers[:, 0] == number
-            assert not (steps[mine] == middle).any()
-        if not bad:
-            wanted = np.maximum(steps[:, :1] + np.arange(1 - STACK, 1), 0)
-            assert (batch.cameras["main"][:, :STACK, 0, 0, 0] == wanted).all()
+        rng = np.random.default_rng(seed)
+        batch = sampler.sample(16, rng)
+        for window in range(16):
+            number, start = (int(value) for value in batch.proprio[window, 0])
+            assert (number, start) in starts
+            first = max(begin for other, begin in stretches if other == number and begin <= start)
+            end = first + stretches[number, first]  # the step of the observation after the last action
+            unseen = number in blown_up and end == lengths[number]
+            steps = np.arange(start, start + HORIZON + 1)
+            known = steps[:-1] < end
+            seen = steps <= end - unseen
+            assert batch.steps_known[window].tolist() == known.tolist()
+            assert batch.observations_known[window].tolist() == seen.tolist()
+            assert batch.proprio[window, :, 1].tolist() == np.minimum(steps, end - unseen).tolist()
+            frames = np.clip(np.arange(start + 1 - STACK, start + HORIZON + 1), first, end - unseen)
+            assert batch.cameras["main"][window, :, 0, 0, 0].tolist() == frames.tolist()
+            assert batch.actions[window, :, 0].tolist() == (steps[:-1] * known).tolist()
+            ended = known & (steps[:-1] == end - 1) & unseen
+            assert batch.terminated[window].tolist() == ended.tolist()
+            assert batch.rewards[window].tolist() == np.where(ended, -100, steps[:-1] * known).tolist()
+            assert batch.reward_known[window].tolist() == known.tolist()
+            future = batch.future_achieved_goal[window]
+            assert future[0] == number
+            assert future[1] <= end - unseen
+            assert future[1] > start or not seen[1]
 
 
 @given(st.lists(st.integers(4, 10), min_size=2, max_size=5), st.frozensets(st.integers(1, 4)), st.integers(0, 99))
@@ -92,7 +120,7 @@ def test_what_is_drawn_does_not_depend_on_how_rows_are_cut_into_segments(lengths
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=30))
 def test_indexing_row_by_row_is_indexing_at_once(pieces):
     """A sampler that looks while a writer writes ends up with the same windows as one that looks at the end."""
-    steps = [step for number in range(4) for step in episode(number, 9)]
+    steps = [step for number, length in enumerate([9, 2, 1, 9, 9, 1]) for step in episode(number, length)]
     with tempfile.TemporaryDirectory() as folder:
         writer = ReplayWriter(Path(folder), SPEC)
         watching = SequenceSampler(Replay(Path(folder)), HORIZON)
@@ -106,7 +134,10 @@ def test_indexing_row_by_row_is_indexing_at_once(pieces):
         later = SequenceSampler(Replay(Path(folder)), HORIZON)
         later.refresh()
         assert watching.windows == later.windows
-        np.testing.assert_array_equal(watching._runs[watching._runs[:, 2] > 0], later._runs[later._runs[:, 2] > 0])
+        if later.windows:
+            drawn = [sampler.sample(32, np.random.default_rng(1)) for sampler in (watching, later)]
+            np.testing.assert_array_equal(drawn[0].proprio, drawn[1].proprio)
+            np.testing.assert_array_equal(drawn[0].steps_known, drawn[1].steps_known)
 
 
 def test_a_batch_comes_from_few_episodes(tmp_path: Path):
@@ -171,3 +202,27 @@ def test_draws_do_not_depend_on_when_a_reader_looked_at_two_writers(tmp_path: Pa
     drawn = [sampler.sample(32, np.random.default_rng(3)) for sampler in (watching, later)]
     np.testing.assert_array_equal(drawn[0].proprio, drawn[1].proprio)
     np.testing.assert_array_equal(drawn[0].segment, drawn[1].segment)
+
+
+def test_every_blown_up_simulator_is_drawn(tmp_path: Path):
+    """Ten terminations with -100 in an observation that is not finite, after one to ten steps."""
+    fill(tmp_path, list(range(1, 11)), blown_up=frozenset(range(10)))
+    sampler = SequenceSampler(Replay(tmp_path), HORIZON)
+    sampler.refresh()
+    batch = sampler.sample(2000, np.random.default_rng(0))
+    ended = batch.terminated.any(1)
+    assert set(batch.proprio[ended, 0, 0]) == set(range(10))
+    assert (batch.rewards[batch.terminated] == -100).all()
+    assert not batch.observations_known[ended].all(1).any()
+    assert all(np.isfinite(numbers).all() for numbers in (batch.proprio, batch.achieved_goal, batch.desired_goal))
+
+
+def test_an_episode_that_goes_on_is_not_drawn_as_a_short_one(tmp_path: Path):
+    writer = ReplayWriter(tmp_path, SPEC)
+    sampler = SequenceSampler(Replay(tmp_path), HORIZON)
+    counts = []
+    for step in episode(0, HORIZON + 1):
+        writer.append(step)
+        sampler.refresh()
+        counts.append(sampler.windows)
+    assert counts == [0, 0, 0, 2]  # the last step came with the observation after it

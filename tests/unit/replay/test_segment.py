@@ -154,6 +154,6 @@ def test_a_new_segment_is_named_on_the_disk_before_its_first_row(tmp_path: Path,
     assert {writer.folder, tmp_path / "replay", tmp_path} <= set(synced)
 
 
-def test_a_row_is_47_bytes_and_the_bodys_numbers():
-    assert row_dtype(BodySpec((), 0, 0)).itemsize == 47
-    assert row_dtype(BodySpec((("main", (64, 64)),), 5, 1)).itemsize == 47 + 64 * 64 * 3 + 4 * (5 + 1)
+def test_a_row_is_51_bytes_and_the_bodys_numbers():
+    assert row_dtype(BodySpec((), 0, 0)).itemsize == 51
+    assert row_dtype(BodySpec((("main", (64, 64)),), 5, 1)).itemsize == 51 + 64 * 64 * 3 + 4 * (5 + 1)
