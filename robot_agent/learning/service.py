@@ -216,6 +216,7 @@ class ProcessLearnerService:
             self._stand_back(self._idle)
             self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
         except BaseException:
+            self._process.kill()  # while it begins it hears nothing, and has nothing that could be lost
             self.close()
             raise
 
@@ -271,7 +272,7 @@ class ProcessLearnerService:
         try:
             self._pipe.send(message)
         except (BrokenPipeError, OSError) as error:
-            raise RobotAgentError("the learner's process has ended: start again with --resume") from error
+            raise RobotAgentError("the learner's process has ended: resume the run") from error
 
     def _listen(self, seconds: float) -> None:
         """Takes what the learner said in at most so many seconds."""
@@ -291,7 +292,7 @@ class ProcessLearnerService:
                 else:
                     self._replies.append(content[0])
         except (EOFError, ConnectionResetError) as error:
-            raise RobotAgentError("the learner's process has ended: start again with --resume") from error
+            raise RobotAgentError("the learner's process has ended: resume the run") from error
 
     def _wait_for_reply(self) -> Path | str:
         while not self._replies:

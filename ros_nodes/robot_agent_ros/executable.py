@@ -20,22 +20,31 @@ from robot_agent_ros.transport import check_middleware
 N = TypeVar("N", bound=Node)
 
 
+class Interrupted(BaseException):
+    """A signal came while the node did something long; raised in the thread that spins it."""
+
+
 def run_node(
     make_node: Callable[[], N],
     argv: Sequence[str] | None = None,
     make_executor: Callable[[], Executor] = SingleThreadedExecutor,
     stop: Callable[[N], None] | None = None,
+    is_done: Callable[[N], bool] = lambda node: False,
+    is_interruptible: Callable[[N], bool] = lambda node: False,
 ) -> int:
-    """Makes a node and spins it until SIGINT or SIGTERM.
+    """Makes a node and spins it until SIGINT or SIGTERM, or until it is done.
 
     Args:
         make_node: is called after rclpy.init; a `NodeError` that it raises is told in one line.
         argv: with ROS's own arguments; those of the process by default.
         make_executor: that spins the node.
         stop: is called with the node before it is destroyed, while it can still publish and call services.
+        is_done: whether the node has ended by itself; asked between callbacks.
+        is_interruptible: whether the first signal raises `Interrupted` in what the node does now; otherwise a signal
+            waits for the end of a callback.
 
     Returns:
-        the exit status: 0 after a signal, 2 for an error that a person can mend.
+        the exit status: 0 after a signal or when the node is done, 2 for an error that a person can mend.
     """
     try:
         check_middleware(os.environ)
@@ -47,15 +56,17 @@ def run_node(
 
     def end(number: int, frame: FrameType | None) -> None:
         ended.append(number)
+        if len(ended) == 1 and node is not None and is_interruptible(node):
+            raise Interrupted
 
-    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     node: N | None = None
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         node = make_node()
         executor = make_executor()
         executor.add_node(node)
         try:
-            while not ended and rclpy.ok():
+            while not ended and rclpy.ok() and not is_done(node):
                 executor.spin_once(timeout_sec=0.1)
         finally:  # whatever ended it, a robot is not left moving
             if stop is not None:

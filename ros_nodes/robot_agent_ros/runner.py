@@ -24,7 +24,9 @@ from robot_agent_ros.transport import check_middleware, whole_frames
 RESTARTED = (GATE.name, RECORDER.name)
 """Nodes that are started again when they end; when another one ends, the graph does."""
 MOST_RESTARTS = 5
-"""Of one node, before the graph ends."""
+"""Of one node within `RESTART_WINDOW`, before the graph ends."""
+RESTART_WINDOW = 600.0
+"""Seconds after which a restart no longer counts."""
 RESTART_DELAY = 0.5
 """Seconds before a node is started again."""
 STOPPING = {AGENT.name: 60.0, GATE.name: 10.0, RECORDER.name: 20.0, SIM_BODY.name: 10.0}
@@ -36,8 +38,14 @@ _PR_SET_PDEATHSIG = 1
 class _Process:
     start: Start
     popen: subprocess.Popen[bytes]
-    restarts: int = 0
+    restarts: list[float] = field(default_factory=list)
+    """When it was started again lately, s of a steady clock."""
     due: float | None = None
+
+    def may_restart(self, now: float) -> bool:
+        """Whether it did not end too often lately."""
+        self.restarts = [when for when in self.restarts if now - when < RESTART_WINDOW]
+        return len(self.restarts) < MOST_RESTARTS
 
 
 @dataclass
@@ -52,12 +60,14 @@ class Runner:
         namespace: in which the nodes' names stand; empty for none.
         autostart: whether managed nodes are configured and activated.
         say: is told, in a line each, what happens.
+        clock: s that never go back.
     """
 
     starts: Sequence[Start]
     namespace: str = ""
     autostart: bool = True
     say: Callable[[str], None] = lambda line: print(line, flush=True)  # who reads a pipe or a file reads it now, too
+    clock: Callable[[], float] = time.monotonic
     _processes: dict[str, _Process] = field(default_factory=dict)
     _stopping: bool = False
 
@@ -118,16 +128,16 @@ class Runner:
             NodeError: something ended that the graph cannot be without.
         """
         for name, process in self._processes.items():
-            status = process.popen.poll()
+            status, now = process.popen.poll(), self.clock()
             if status is None:
                 continue
             if process.due is None:
-                if name not in RESTARTED or process.restarts == MOST_RESTARTS:
+                if name not in RESTARTED or not process.may_restart(now):
                     raise NodeError(f"{name} ended with status {status}, so the others were ended too: see its output")
-                process.restarts += 1
-                process.due = time.monotonic() + RESTART_DELAY
+                process.restarts.append(now)
+                process.due = now + RESTART_DELAY
                 self.say(f"{name} ended with status {status}: it is started again")
-            elif time.monotonic() >= process.due:
+            elif now >= process.due:
                 process.popen, process.due = self._spawn(process.start), None
 
     def _stop_all(self) -> None:

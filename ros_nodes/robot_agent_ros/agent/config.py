@@ -60,6 +60,13 @@ class AgentConfig:
     image_size: tuple[int, ...] = parameter(
         (480, 640), "Height and width of the camera's frames; others are refused; empty: any", unit="pixels", low=8
     )
+    image_bits: int = parameter(
+        0,
+        "Bits that the numbers of a 16-bit picture use; 0: 16, and a picture that seems to use fewer is refused",
+        unit="bit",
+        low=0,
+        high=16,
+    )
     compressed: bool = parameter(False, "Whether the camera sends JPEG or PNG on camera/image_raw/compressed")
     camera_view: str = parameter(
         "world",
@@ -127,6 +134,8 @@ class AgentConfig:
             size = getattr(self, name)
             if len(size) not in ((2,) if name == "camera_size" else (0, 2)):
                 raise ParameterError(f"{name} has {len(size)} entries, expected height and width in pixels")
+        if self.image_bits and self.image_bits < 8:
+            raise ParameterError(f"image_bits is {self.image_bits}, expected 8 to 16, or 0 where nobody knows")
         for name in ("lower", "upper"):
             if len(getattr(self, name)) != len(self.joints):
                 raise ParameterError(

@@ -40,12 +40,19 @@ class FrameReader:
         expected: height and width of frames; empty for any.
         compressed: they are JPEG or PNG.
         opening: from top to bottom of what the agent is to see, rad; None for the whole frame, whatever its shape.
+        bits: see `to_rgb`.
     """
 
     def __init__(
-        self, size: tuple[int, int], expected: tuple[int, ...], compressed: bool, opening: float | None = None
+        self,
+        size: tuple[int, int],
+        expected: tuple[int, ...],
+        compressed: bool,
+        opening: float | None = None,
+        bits: int = 0,
     ) -> None:
         self.size, self.expected, self.compressed, self.opening = size, tuple(expected), compressed, opening
+        self.bits = bits
         self._resize = fastest_resize()
         self._view: View | None = None
         # Words and no error: one that is raised again and again would hold every frame that it was raised about.
@@ -100,8 +107,8 @@ class FrameReader:
                 f"frames are {size[1]}x{size[0]}, expected {self.expected[1]}x{self.expected[0]}: set image_size",
             )
 
-    def _decoded(self, decode: Callable[[Any], NDArray[np.uint8]], message: Any) -> NDArray[np.uint8]:
+    def _decoded(self, decode: Callable[[Any, int], NDArray[np.uint8]], message: Any) -> NDArray[np.uint8]:
         try:
-            return decode(message)
+            return decode(message, self.bits)
         except MessageError as error:
             raise Refused("camera_unreadable", str(error)) from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from robot_agent.errors import RunError
 from robot_agent.learning.service import LearnerJob
 from robot_agent.loop import Loop
 from robot_agent.run.config import RunConfig, default_config, from_tree
@@ -85,7 +88,6 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
         return started[0]
 
     folder = path or _new_folder(config)
-    was_there = folder.exists()
     try:
         run = LearningRun(
             folder,
@@ -104,8 +106,8 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
             run.close()
             raise
     except BaseException:
-        if not was_there:
-            shutil.rmtree(folder, ignore_errors=True)  # a start that failed is no run
+        if path is None:
+            _discard(folder)
         raise
     return Mind(body, task, loop, run, started[0], world)
 
@@ -118,6 +120,44 @@ def _new_run(config: AgentConfig) -> RunConfig:
 
 
 def _new_folder(config: AgentConfig) -> Path:
-    if config.run_folder:
-        return Path(config.run_folder).expanduser()
-    return Path.home() / "robot_agent_runs" / time.strftime("%Y-%m-%d-%H%M%S")
+    """An empty folder that this call made, or found empty.
+
+    Raises:
+        ParameterError: the one that is named holds something, or none can be made.
+    """
+    try:
+        if not config.run_folder:
+            return _folder_of_now(Path.home() / "robot_agent_runs")
+        folder = Path(config.run_folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise ParameterError(
+            f"cannot make the run folder {error.filename} ({error.strerror}): set run_folder"
+        ) from error
+    if not is_empty:
+        raise ParameterError(
+            f"run_folder {folder} holds something already: set checkpoint to it if it is a run to go on with, or set "
+            "run_folder to a folder that does not exist yet"
+        )
+    return folder
+
+
+def _discard(folder: Path) -> None:
+    """A start that failed is no run; what another process began there in the meantime stays."""
+    with suppress(RunError), RunFolder(folder).lock():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_of_now(parent: Path) -> Path:
+    """Named after the time, and made in one step: of robots that start in the same second each gets its own."""
+    parent.mkdir(parents=True, exist_ok=True)
+    name = time.strftime("%Y-%m-%d-%H%M%S")
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError

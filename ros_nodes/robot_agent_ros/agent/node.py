@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -23,7 +24,7 @@ from robot_agent_ros.agent.sensors import RosSenses
 from robot_agent_ros.diagnostics import Diagnostics, Level, Report
 from robot_agent_ros.endpoints import subscription
 from robot_agent_ros.errors import NodeError, ParameterError
-from robot_agent_ros.executable import run_node
+from robot_agent_ros.executable import Interrupted, run_node
 from robot_agent_ros.graph import AGENT, GOAL, REWARD
 from robot_agent_ros.live_parameters import LiveParameters
 
@@ -37,12 +38,32 @@ FIXED_WHILE_CONFIGURED = frozenset(
     if field.name == "largest_change"
     or not (field.name.startswith("largest_") or field.name in ("goal", "future_tolerance", "require_gate"))
 )
+OF_A_RUN = (
+    "checkpoint",
+    "run_folder",
+    "settings",
+    "seed",
+    "world",
+    "body",
+    "streams",
+    "control_rate",
+    "joints",
+    "wheel_separation",
+    "camera_size",
+    "goal_dim",
+)
+"""Parameters of which a run is made: with another value of one it is another run."""
 
 _DONE, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
 class AgentNode(LifecycleNode):
-    """The executor serves transitions, goals, rewards and diagnostics; acting has a thread of its own."""
+    """The executor serves transitions, goals, rewards and diagnostics; acting has a thread of its own.
+
+    Attributes:
+        is_configuring: it loads or makes its mind now, which may take long.
+        is_shut_down: it ended for good.
+    """
 
     def __init__(self) -> None:
         super().__init__(AGENT.name)
@@ -52,7 +73,9 @@ class AgentNode(LifecycleNode):
         self._senses: RosSenses | None = None
         self._control: Control | None = None
         self._thread: threading.Thread | None = None
+        self.is_configuring = self.is_shut_down = False
         self._why = "not configured yet"
+        self._left: tuple[Path, AgentConfig] | None = None
         self._updates = (0, time.monotonic())
         self._updates_per_second = 0.0
         self._next_episode = 0
@@ -70,12 +93,17 @@ class AgentNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads or makes the mind; stays unconfigured and says why if that cannot be."""
+        self.is_configuring = True
         try:
-            mind = make_mind(self.config)
+            mind = make_mind(self._continued(self.config))
         except (RobotAgentError, NodeError) as error:
             return self._failed(str(error))
+        except Interrupted:
+            return self._failed("the process ends")
         except Exception as error:  # rclpy would keep it to itself
             return self._failed(f"{type(error).__name__}: {error}")
+        finally:
+            self.is_configuring = False
         self._mind = mind
         self._keeper = Keeper(mind.run, self._complain) if mind.run is not None else None
         self._senses = RosSenses(self, mind.body, lambda: self.config, self._is_simulated())
@@ -126,8 +154,10 @@ class AgentNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Holds, keeps what it has learned, and ends."""
+        """Holds, keeps what it has learned, and ends, and the process with it."""
         self.end()
+        self.is_shut_down = True
+        self._why = "shut down"
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -145,6 +175,20 @@ class AgentNode(LifecycleNode):
         if was_acting:
             self._checkpoint()
         self._close()
+
+    def _continued(self, config: AgentConfig) -> AgentConfig:
+        """What it is configured with: it goes on with the run that it left, unless its parameters say otherwise."""
+        if self._left is None or not config.learn:
+            return config
+        folder, before = self._left
+        if config.checkpoint == str(folder):
+            return config
+        changed = [name for name in OF_A_RUN if getattr(config, name) != getattr(before, name)]
+        if changed:
+            self.get_logger().warning(f"{changed[0]} is another one, so what it learned stays in {folder}")
+            return config
+        self.get_logger().info(f"goes on in {folder}")
+        return replace(config, checkpoint=str(folder))
 
     def _failed(self, why: str) -> TransitionCallbackReturn:
         self._why = " ".join(why.split())
@@ -173,6 +217,7 @@ class AgentNode(LifecycleNode):
         keeper, self._keeper, self._mind = self._keeper, None, None
         if keeper is not None:
             keeper.close()
+            self._left = keeper.run.folder.path, self.config
         if senses is not None:
             senses.close()
 
@@ -270,7 +315,13 @@ class AgentNode(LifecycleNode):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the agent until SIGINT or SIGTERM; returns the exit status."""
-    return run_node(AgentNode, argv, stop=AgentNode.end)
+    return run_node(
+        AgentNode,
+        argv,
+        stop=AgentNode.end,
+        is_done=lambda node: node.is_shut_down,
+        is_interruptible=lambda node: node.is_configuring,
+    )
 
 
 if __name__ == "__main__":

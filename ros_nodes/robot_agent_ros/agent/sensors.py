@@ -52,7 +52,7 @@ class RosSenses:
             now = config()
             ((self._camera_name, size),) = body.spec.cameras
             opening = body.opening if now.camera_view == "world" else None
-            self._reader = FrameReader(size, now.image_size, now.compressed, opening)
+            self._reader = FrameReader(size, now.image_size, now.compressed, opening, now.image_bits)
             if opening is not None:
                 self._infos = _polled(node, CAMERA_INFO, 1)
             self._images = _polled(node, COMPRESSED_IMAGE if now.compressed else IMAGE, 1)

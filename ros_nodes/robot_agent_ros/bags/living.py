@@ -93,7 +93,8 @@ class Living:
         self._last_command = -np.inf
         self._clock: float | None = None
         opening = body.opening if config.camera_view == "world" else None
-        self._reader = FrameReader(body.spec.cameras[0][1] if body.spec.cameras else (1, 1), (), False, opening)
+        size = body.spec.cameras[0][1] if body.spec.cameras else (1, 1)
+        self._reader = FrameReader(size, (), False, opening, config.image_bits)
 
     def live(self, messages: Iterable[Recorded]) -> Iterator[Transition]:
         """The transitions of messages in the order in which they came."""

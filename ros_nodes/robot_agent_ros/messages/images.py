@@ -66,26 +66,40 @@ _YUV: Mapping[str, tuple[int, int, int, int]] = {  # of two pixels: both brightn
     "yuv422_yuy2": (0, 2, 1, 3),
     "yuyv": (0, 2, 1, 3),
 }
+_FEWEST_BITS = 14
+"""A 16-bit picture without a pixel beyond so many bits is suspected to be that of a camera with fewer."""
 ENCODINGS = (*_LAYOUTS, *_BAYER, *_YUV)
 """What `to_rgb` reads."""
 
 
-def to_rgb(image: ImageMessage) -> NDArray[np.uint8]:
-    """The picture, uint8 (height, width, 3), in memory of its own; 16-bit numbers keep their upper 8 bits.
+def to_rgb(image: ImageMessage, bits: int = 0) -> NDArray[np.uint8]:
+    """The picture, uint8 (height, width, 3), in memory of its own; of 16-bit numbers the upper 8 of their `bits`.
 
     Bayer patterns give every 2×2 block one colour, which is all that a picture that gets smaller needs.
 
+    Args:
+        image: the message.
+        bits: that 16-bit numbers use, 8 to 16; 0 where nobody declares it, then 16 is assumed if the picture agrees.
+
     Raises:
-        MessageError: an encoding that is not read, or less data than the sizes ask for.
+        MessageError: an encoding that is not read, less data than the sizes ask for, or 16-bit numbers that use an
+            unknown number of bits.
     """
     encoding, height, width = image.encoding, int(image.height), int(image.width)
     if encoding in _LAYOUTS:
         layout = _LAYOUTS[encoding]
         pixels = _rows(image, layout.bits // 8 * layout.channels)
         if layout.bits == 16:
-            high_byte = 0 if image.is_bigendian else 1
-            pixels = pixels[:, high_byte::2]
-        pixels = pixels.reshape(height, width, layout.channels)
+            if encoding == "16UC1" and not bits:
+                raise MessageError(
+                    "the image's encoding is '16UC1', which may be depth in mm, of which no picture is made: subscribe "
+                    "to a colour or grey image, or set image_bits to the bits that its numbers use"
+                )
+            numbers = np.ascontiguousarray(pixels).view(">u2" if image.is_bigendian else "<u2")
+            colours = numbers.reshape(height, width, layout.channels)[:, :, : max(layout.rgb) + 1]
+            pixels = _upper_bits(colours, bits, encoding)
+        else:
+            pixels = pixels.reshape(height, width, layout.channels)
         rgb = np.empty((height, width, 3), np.uint8)
         for colour, channel in enumerate(layout.rgb):  # four times as fast as one fancy index
             rgb[:, :, colour] = pixels[:, :, channel]
@@ -100,11 +114,15 @@ def to_rgb(image: ImageMessage) -> NDArray[np.uint8]:
     )
 
 
-def from_compressed(image: CompressedImageMessage) -> NDArray[np.uint8]:
+def from_compressed(image: CompressedImageMessage, bits: int = 0) -> NDArray[np.uint8]:
     """The picture of a JPEG or PNG, uint8 (height, width, 3).
 
+    Args:
+        image: the message.
+        bits: see `to_rgb`.
+
     Raises:
-        MessageError: the data are of another kind or damaged.
+        MessageError: the data are of another kind or damaged, or see `to_rgb`.
     """
     from PIL import Image, UnidentifiedImageError  # a camera without compression needs no such library
 
@@ -113,7 +131,7 @@ def from_compressed(image: CompressedImageMessage) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(bytes(image.data)), formats=("JPEG", "PNG")) as picture:
             if picture.mode.startswith("I"):  # 16-bit grey
-                grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
+                grey = _upper_bits(np.asarray(picture).astype(np.uint16), bits, "16-bit PNG")
                 return np.repeat(grey[:, :, None], 3, axis=2)
             return np.array(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -135,6 +153,26 @@ def fill_image(image: ImageMessage, rgb: NDArray[np.uint8]) -> None:
     data = array.array("B")  # the one type that rclpy takes without looking at every byte
     data.frombytes(np.ascontiguousarray(rgb).data.cast("B"))
     image.data = data
+
+
+def _upper_bits(numbers: NDArray[np.uint16], bits: int, encoding: str) -> NDArray[np.uint8]:
+    """16-bit numbers as 8 bits.
+
+    Cameras of 10, 12 or 14 bits put their numbers into 16 as they are. The brightest pixel shows that, unless the
+    picture is dark.
+    """
+    brightest = int(numbers.max(initial=0))
+    if not bits and brightest < 1 << _FEWEST_BITS:
+        raise MessageError(
+            f"the brightest pixel of the {encoding} image is {brightest} of 65535, as if its numbers used "
+            f"{max(8, brightest.bit_length())} bits: set image_bits to the bits that the camera uses, 16 if it "
+            "is dark there"
+        )
+    if bits and brightest >= 1 << bits:
+        raise MessageError(
+            f"a pixel of the {encoding} image is {brightest}, expected at most {(1 << bits) - 1}: image_bits is {bits}"
+        )
+    return (numbers >> ((bits or 16) - 8)).astype(np.uint8)
 
 
 def _rows(image: ImageMessage, pixel_bytes: int) -> NDArray[np.uint8]:

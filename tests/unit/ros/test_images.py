@@ -64,7 +64,28 @@ def test_bytes_become_the_picture(encoding: str, padding: int):
 @pytest.mark.parametrize("encoding", WIDE)
 def test_of_16_bits_the_upper_ones_count_in_either_byte_order(encoding: str, order: str, padding: int):
     rows = sixteen(np.ascontiguousarray(WIDE[encoding]), order)
-    np.testing.assert_array_equal(to_rgb(message(encoding, rows, padding, order == ">")), wanted(encoding))
+    bits = 16 if encoding == "16UC1" else 0
+    np.testing.assert_array_equal(to_rgb(message(encoding, rows, padding, order == ">"), bits), wanted(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "rgb16", "rgba16"])
+def test_a_camera_of_12_bits_is_scaled_where_it_is_declared_and_refused_where_it_is_not(encoding: str):
+    picture = np.ascontiguousarray(WIDE[encoding])
+    numbers = picture.astype("<u2") << 4 | 0xA
+    if encoding == "rgba16":
+        numbers[:, :, 3] = 0xFFF  # an alpha that is opaque says nothing about the colours
+    np.testing.assert_array_equal(to_rgb(message(encoding, numbers), 12), wanted(encoding))
+    with pytest.raises(MessageError, match="set image_bits"):
+        to_rgb(message(encoding, numbers))
+    with pytest.raises(MessageError, match="expected at most 1023: image_bits is 10"):
+        to_rgb(message(encoding, numbers), 10)
+
+
+def test_depth_is_no_picture_unless_its_numbers_are_declared():
+    depth = np.full((6, 8), 40_000, "<u2")
+    with pytest.raises(MessageError, match="depth in mm"):
+        to_rgb(message("16UC1", depth))
+    assert np.all(to_rgb(message("16UC1", depth), 16) == 40_000 >> 8)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from robot_agent_ros.errors import NodeError
 from robot_agent_ros.graph import AGENT, GATE, SIM_BODY, Node
 from robot_agent_ros.robots import Start
-from robot_agent_ros.runner import Runner
+from robot_agent_ros.runner import MOST_RESTARTS, Runner
 
 PROGRAM = """
 import os, signal, sys, time
@@ -112,6 +112,28 @@ def test_a_gate_that_is_killed_is_started_again(programs: Programs):
     thread.join(30)
     assert not errors
     assert "gate ended with status -9: it is started again" in programs.said
+
+
+def test_deaths_that_lie_far_apart_do_not_add_up(programs: Programs):
+    hours = iter(range(1000))
+    programs.runner.clock = lambda: 3600.0 * next(hours)
+    (programs.folder / "fake_gate.short").touch()
+    thread, errors = run_beside(programs.runner)
+    end = time.monotonic() + 60
+    while sum("it is started again" in line for line in programs.said) <= MOST_RESTARTS:
+        assert thread.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    programs.runner.stop()
+    thread.join(30)
+    assert not errors
+
+
+def test_a_gate_that_dies_again_and_again_ends_the_graph(programs: Programs):
+    (programs.folder / "fake_gate.short").touch()
+    with pytest.raises(NodeError, match="gate ended with status 3"):
+        programs.runner.run(120)
+    assert sum("it is started again" in line for line in programs.said) == MOST_RESTARTS
 
 
 def test_without_its_body_the_graph_ends_and_says_why(programs: Programs):
