@@ -161,7 +161,7 @@ TRAJECTORY = Topic(
     "command",
     "gate",
     ("robot", "recorder"),
-    "to a joint_trajectory_controller, one point each time: rad, rad/s",
+    "to a joint_trajectory_controller, what it does next and how it stops: rad, rad/s",
 )
 TWIST = Topic(
     "cmd_vel",

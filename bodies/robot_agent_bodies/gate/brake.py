@@ -55,16 +55,6 @@ def stop(state: State, acceleration: float, jerk: float) -> tuple[Phase, Phase, 
     return Phase(first, -along * jerk), Phase(middle, 0.0), Phase(peak / jerk, along * jerk)
 
 
-def stopping(state: State, seconds: float, acceleration: float, jerk: float) -> State:
-    """The state after some seconds of the fastest stop; at rest, exactly, when that is over."""
-    for phase in stop(state, acceleration, jerk):
-        if seconds <= phase.seconds:
-            return moved(state, seconds, phase.jerk)
-        state = moved(state, *phase)
-        seconds -= phase.seconds
-    return State(state.position, 0.0, 0.0)
-
-
 class Extent(NamedTuple):
     """How far a stop goes: lowest and highest position, and the fastest speed on the way."""
 

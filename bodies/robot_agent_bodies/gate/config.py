@@ -91,13 +91,31 @@ class GateConfig:
     )
     tracking_error: float = parameter(
         0.5,
-        "How far the robot may lag behind the output before it is stopped; 0 for never",
+        "How far the output may be from the measured joints: targets beyond it are cut, and a robot that stays that "
+        "far behind is stopped; 0 for any",
         unit="rad",
         low=0,
         read_only=True,
     )
     tracking_time: float = parameter(
-        0.5, "For how long it may lag further than that", unit="s", low=0, high=60, read_only=True
+        0.5, "For how long it may stay that far behind", unit="s", low=0, high=60, read_only=True
+    )
+    resume_tolerance: float = parameter(
+        0.1,
+        "How far from its last command a joint may rest for that to be where the gate begins again: what a servo sags",
+        unit="rad",
+        low=0,
+        high=0.5,
+        read_only=True,
+    )
+    lead: float = parameter(
+        0.01,
+        "With output joint_trajectory: how far ahead of now a trajectory begins, so that it comes before: the way of "
+        "the message, and a period of the controller_manager",
+        unit="s",
+        low=0.002,
+        high=0.1,
+        read_only=True,
     )
     require_enable: bool = parameter(
         False, "The robot moves only while gate/enable says so; a stop takes the enabling back", read_only=True

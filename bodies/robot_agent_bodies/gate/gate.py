@@ -4,81 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import GateConfig, joint_limits
+from robot_agent_bodies.gate.measured import Measured, Measurements
 from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
-
-LARGEST = 1e9
-"""rad or m; a position beyond it is an overflow or unwritten memory, and counts as not finite."""
-
-
-class Status(Enum):
-    """What the gate does now; the robot moves in `FOLLOWING` alone, and brakes to a hold in all others."""
-
-    WAITING_FOR_JOINTS = "waiting_for_joints"
-    """Nothing is sent yet: not every joint has been measured."""
-    WAITING_FOR_REST = "waiting_for_rest"
-    """Nothing is sent yet: a joint still moves."""
-    OUTSIDE_LIMITS = "outside_limits"
-    """Nothing is sent yet: a joint is beyond its limits; move it back by hand."""
-    FOLLOWING = "following"
-    """Commands are fresh, and the output follows them."""
-    HOLDING = "holding"
-    """There is no fresh command."""
-    STOPPED = "stopped"
-    """gate/stop was called; gate/reset goes on."""
-    NOT_FOLLOWING = "not_following"
-    """The robot lagged too far behind the output for too long; gate/reset returns to where it is and goes on."""
-    NOT_ENABLED = "not_enabled"
-    """gate/enable does not say that the robot may move."""
-    JOINTS_LOST = "joints_lost"
-    """A joint has not been measured lately; it goes on when it is."""
-    CLOCK_JUMPED = "clock_jumped"
-    """A clock jumped, so the age of what is on its way is unknown; it goes on after `command_timeout`."""
-    CLOCK_STOPPED = "clock_stopped"
-    """Simulated time stands still; it goes on when that does."""
-    SEVERAL_SOURCES = "several_sources"
-    """Somebody else sends joint states of the same joints, or to the same controller; it goes on when one is left."""
-    WRONG_CONTROLLER = "wrong_controller"
-    """The controller has other joints, or has not said which; nothing is sent to it."""
-
-
-class Refusal(Enum):
-    """Why a command does not count."""
-
-    MALFORMED = "malformed"
-    """Not exactly one point, or not one value for each name."""
-    MISSING_JOINT = "missing_joint"
-    UNKNOWN_JOINT = "unknown_joint"
-    DUPLICATE_JOINT = "duplicate_joint"
-    NON_FINITE = "non_finite"
-    STALE_STAMP = "stale_stamp"
-    """The decision is older than `command_timeout`."""
-    FUTURE_STAMP = "future_stamp"
-    """The decision lies further in the future than `future_tolerance`."""
-    STALE_SOURCE = "stale_source"
-    """It was sent longer ago than `command_timeout` by the sender's clock, or does not say when."""
-    FUTURE_SOURCE = "future_source"
-    """It was sent in the future by the sender's clock."""
-    FOREIGN_PUBLISHER = "foreign_publisher"
-    """Another publisher is being listened to."""
-    WAITING_FOR_JOINTS = "waiting_for_joints"
-    WAITING_FOR_REST = "waiting_for_rest"
-    OUTSIDE_LIMITS = "outside_limits"
-    STOPPED = "stopped"
-    NOT_FOLLOWING = "not_following"
-    NOT_ENABLED = "not_enabled"
-    JOINTS_LOST = "joints_lost"
-    CLOCK_JUMPED = "clock_jumped"
-    CLOCK_STOPPED = "clock_stopped"
-    SEVERAL_SOURCES = "several_sources"
-    WRONG_CONTROLLER = "wrong_controller"
-    """These are the gate's states in which no command counts."""
+from robot_agent_bodies.gate.status import Refusal, Status
+from robot_agent_bodies.gate.trajectory import Trajectory, approach_seconds, tightened, trajectory
 
 
 class Now(NamedTuple):
@@ -110,6 +45,8 @@ class Command:
     Attributes:
         joints, values: names, and rad (or rad/s, m/s); None for values if the message does not hold one for each name.
         unused: what else the message says in numbers; they must be finite.
+        seconds: after the stamp, in which the values are to be reached; 0 for as soon as limits allow.
+        frame: that values are in; empty if the message does not say, or there is none.
         stamp: of the decision, ns of ROS's clock.
         source: when it was sent, ns of the sender's system clock.
         publisher: that sent it; None if nobody can tell.
@@ -121,14 +58,8 @@ class Command:
     source: int
     publisher: bytes | None
     unused: Sequence[float] = ()
-
-
-class _Measured(NamedTuple):
-    position: float
-    velocity: float
-    at: float
-    output: float
-    """Where the output was then."""
+    seconds: float = 0.0
+    frame: str = ""
 
 
 class Gate:
@@ -136,6 +67,7 @@ class Gate:
 
     Args:
         config: of the gate.
+        last: where the output rested last, by joint, if that is known from before.
 
     Attributes:
         status: what it does now.
@@ -146,11 +78,14 @@ class Gate:
         barred: set from outside; while it is not None, the output brakes to rest, and then nothing is sent.
     """
 
-    def __init__(self, config: GateConfig) -> None:
+    def __init__(self, config: GateConfig, last: Mapping[str, float] | None = None) -> None:
         self.config = config
         self.limits = joint_limits(config)
         kind = VelocityShaper if config.moves_by_velocity else PositionShaper
-        self.shapers: tuple[Shaper, ...] = tuple(kind(limits) for limits in self.limits)
+        self._streams = config.output != "joint_trajectory"
+        kept = self.limits if self._streams else [tightened(limits, config.lead) for limits in self.limits]
+        self.shapers: tuple[Shaper, ...] = tuple(kind(limits) for limits in kept)
+        self._last_output = None if last is None else [last.get(name, math.nan) for name in config.joints]
         self.status, self.detail = Status.WAITING_FOR_JOINTS, ""
         self.refused: Counter[Refusal] = Counter()
         self.ignored: Counter[Refusal] = Counter()
@@ -161,16 +96,18 @@ class Gate:
         self._latched: Status | None = None
         self._enabled_at: float | None = None
         self._target: list[float] | None = None
-        self._target_ends = 0.0
+        self._target_ends = self._arrival = 0.0
         self._return: list[float] | None = None
         self._owner: bytes | None = None
         self._owner_heard = 0.0
-        self._measured: list[_Measured | None] = [None] * len(config.joints)
+        self._measurements = Measurements(config.joints)
         self._lags_since: float | None = None
-        self._unseen: list[_Measured] | None = None
+        self._unseen: list[Measured] | None = None
         self._is_astray = False
         self._last: Now | None = None
-        self._last_step: float | None = None
+        self._last_step: Now | None = None
+        self._trajectory: Trajectory | None = None
+        self._settled = -math.inf
         self._clock_settles = -math.inf
         self._clock_moved: float | None = None
 
@@ -191,6 +128,7 @@ class Gate:
         self.clipped += any(self._clipped(index, value) != value for index, value in enumerate(target))
         age = max(0.0, (now.ros - command.stamp) * 1e-9, (now.system - command.source) * 1e-9)
         self._target, self._target_ends = target, now.steady + self.config.command_timeout - age
+        self._arrival = now.steady + command.seconds - age
         self._return = None
         self._owner, self._owner_heard = command.publisher, now.steady
         return None
@@ -201,7 +139,7 @@ class Gate:
         """Takes joint states, of all joints or of some; others than the gate's are none of its business.
 
         Args:
-            joints, positions, velocities: as the message has them; velocities may be empty.
+            joints, positions, velocities: as the message has them; velocities may be empty or NaN.
             stamp: of the measurement, ns of ROS's clock.
             now: when it came.
 
@@ -210,30 +148,21 @@ class Gate:
         """
         self._watch_clocks(now)
         age = (now.ros - stamp) * 1e-9
-        ours = [(index, where) for where, name in enumerate(joints) if (index := self._index.get(name)) is not None]
-        refusal = None
-        if len(positions) != len(joints) or len(velocities) not in (0, len(joints)):
-            refusal = Refusal.MALFORMED
-        elif len({index for index, _ in ours}) != len(ours):
-            refusal = Refusal.DUPLICATE_JOINT
-        elif not all(abs(positions[where]) <= LARGEST for _, where in ours):
-            refusal = Refusal.NON_FINITE
-        elif age > self.config.joint_timeout:
-            refusal = Refusal.STALE_STAMP
+        taken: list[int] | Refusal
+        if age > self.config.joint_timeout:
+            taken = Refusal.STALE_STAMP
         elif age < -self.config.future_tolerance:
-            refusal = Refusal.FUTURE_STAMP
-        elif not ours:
-            refusal = Refusal.MISSING_JOINT
-        if refusal is not None:
-            self.ignored[refusal] += 1
-            return refusal
-        for index, where in ours:
-            velocity = velocities[where] if velocities else 0.0
-            shaper = self.shapers[index]
-            at, output = now.steady - max(0.0, age), shaper.state.position
-            self._measured[index] = _Measured(positions[where], velocity, at, output)
-            if self._started and isinstance(shaper, VelocityShaper):
-                shaper.measured(positions[where])
+            taken = Refusal.FUTURE_STAMP
+        else:
+            outputs = [shaper.state.position for shaper in self.shapers]
+            taken = self._measurements.take(joints, positions, velocities, now.steady - max(0.0, age), outputs)
+        if isinstance(taken, Refusal):
+            self.ignored[taken] += 1
+            return taken
+        for index in taken:
+            shaper, one = self.shapers[index], self._measurements.newest[index]
+            if self._started and isinstance(shaper, VelocityShaper) and one is not None:
+                shaper.measured(one.position)
         return None
 
     def stop(self) -> None:
@@ -250,7 +179,7 @@ class Gate:
             if measured is None:
                 self._is_astray = True
             else:
-                self._return = [one.position for one in measured]
+                self._go_back_to(measured)
         return f"was {latched.value}"
 
     def enable(self, on: bool, now: Now) -> None:
@@ -266,12 +195,17 @@ class Gate:
         goes on from where it was.
         """
         self._watch_clocks(now)
-        last, self._last_step = self._last_step, now.steady
+        last, self._last_step = self._last_step, now
+        self._trajectory = None
+        if not self._streams and last is not None:
+            for (
+                shaper
+            ) in self.shapers:  # the robot went on while nothing was sent: along the last trajectory, to its end
+                shaper.advance(self._passed(last, now))
         if self._started and self._is_unseen(now):
             return None
         if not self._started and not self._start(now):
             return None
-        seconds = 0.0 if last is None else min(max(now.steady - last, 0.0), 2 / self.config.rate)
         self._watch_lag(now)
         blocked = self._blocked(now)
         if blocked is not None:
@@ -281,14 +215,59 @@ class Gate:
         else:
             self.status = Status.FOLLOWING
         goal = self._target if self._target is not None else None if blocked else self._return
-        if goal is None:
-            return tuple(shaper.brake(seconds) for shaper in self.shapers)
-        return tuple(shaper.follow(value, seconds) for shaper, value in zip(self.shapers, goal, strict=True))
+        longest = 2 / self.config.rate
+        if self._streams:
+            seconds = 0.0 if last is None else min(max(now.steady - last.steady, 0.0), longest)
+            self._plan(goal, seconds, now)
+            return tuple(shaper.advance(seconds) for shaper in self.shapers)
+        ahead = self._ahead(now)
+        self._plan(None if ahead > self.config.lead else goal, longest, now)
+        self._trajectory = trajectory([shaper.motion for shaper in self.shapers], now.ros + round(1e9 * ahead))
+        return tuple(shaper.state for shaper in self.shapers)
+
+    def _plan(self, goal: Sequence[float] | None, seconds: float, now: Now) -> None:
+        """Decides the motion of all joints: some seconds towards a goal, then the stop."""
+        targets = [None] * len(self.shapers) if goal is None else self._within_reach(goal)
+        least = max(0.0, self._arrival - now.steady) if goal is self._target else 0.0
+        for shaper, target in zip(self.shapers, targets, strict=True):
+            shaper.plan(target, seconds, least)
+
+    def _within_reach(self, goal: Sequence[float]) -> Sequence[float]:
+        """A goal that is no further from the measured joints than `tracking_error`: the output does not run away."""
+        reach = self.config.tracking_error
+        if reach == 0 or not self.config.measures or self.config.moves_by_velocity:
+            return goal
+        return [
+            value if one is None else min(max(value, one.position - reach), one.position + reach)
+            for value, one in zip(goal, self._measurements.newest, strict=True)
+        ]
+
+    def _passed(self, last: Now, now: Now) -> float:
+        """Seconds between two moments on ROS's clock, which trajectories count in; the steady one's where it jumps."""
+        passed, steady = (now.ros - last.ros) * 1e-9, max(0.0, now.steady - last.steady)
+        return passed if 0 <= passed <= steady + self.config.largest_clock_jump else steady
+
+    def _ahead(self, now: Now) -> float:
+        """Seconds until the next trajectory begins.
+
+        Where the controller may want something else than the output, it gets the time to approach that within limits:
+        at the start, and while it does not do what it is sent.
+        """
+        if now.steady < self._settled:
+            return max(self.config.lead, self._settled - now.steady)
+        if self._latched is Status.NOT_FOLLOWING and self.rests:
+            return max(self.config.lead, approach_seconds(self.limits, self._lags()))
+        return self.config.lead
+
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """What a joint_trajectory_controller gets now: what the newest step decided, up to its end at rest."""
+        return self._trajectory
 
     @property
     def rests(self) -> bool:
         """Whether the output stands still."""
-        return all(shaper.state.velocity == 0 and shaper.state.acceleration == 0 for shaper in self.shapers)
+        return all(shaper.rests for shaper in self.shapers)
 
     @property
     def owner(self) -> bytes | None:
@@ -313,8 +292,12 @@ class Gate:
             return Refusal.UNKNOWN_JOINT
         if len(names) != len(self._index):
             return Refusal.MISSING_JOINT
-        if not all(map(math.isfinite, values)) or not all(map(math.isfinite, command.unused)):
+        if not all(map(math.isfinite, (*values, *command.unused, command.seconds))):
             return Refusal.NON_FINITE
+        if command.seconds < 0:
+            return Refusal.MALFORMED
+        if command.frame not in ("", config.frame_id):
+            return Refusal.WRONG_FRAME
         age, sent = (now.ros - command.stamp) * 1e-9, (now.system - command.source) * 1e-9
         if age > config.command_timeout:
             return Refusal.STALE_STAMP
@@ -357,11 +340,9 @@ class Gate:
         timeout = self.config.enable_timeout
         return self._enabled_at is not None and (timeout == 0 or now.steady - self._enabled_at <= timeout)
 
-    def _fresh(self, now: Now) -> list[_Measured] | None:
+    def _fresh(self, now: Now) -> list[Measured] | None:
         """What is known of all joints; None if anything is older than `joint_timeout`."""
-        oldest = now.steady - self.config.joint_timeout
-        fresh = [one for one in self._measured if one is not None and one.at >= oldest]
-        return fresh if len(fresh) == len(self._measured) else None
+        return self._measurements.since(now.steady - self.config.joint_timeout)
 
     def _watch_clocks(self, now: Now) -> None:
         """Notices clocks that jump: after that, a stamp says nothing about what was sent before."""
@@ -392,7 +373,8 @@ class Gate:
             return False
         if measured is None:
             self.status = Status.WAITING_FOR_JOINTS
-            missing = [name for name, one in zip(self.config.joints, self._measured, strict=True) if one is None]
+            known = zip(self.config.joints, self._measurements.newest, strict=True)
+            missing = [name for name, one in known if one is None]
             self.detail = f"not measured: {', '.join(missing)}" if missing else "joint states are old"
             return False
         for name, limits, one in zip(self.config.joints, self.limits, measured, strict=True):
@@ -400,14 +382,42 @@ class Gate:
                 self.status = Status.OUTSIDE_LIMITS
                 self.detail = f"{name} is at {one.position:.3f}, expected {limits.lower:.3f} to {limits.upper:.3f}"
                 return False
-            if not abs(one.velocity) <= self.config.rest_velocity:
+            if one.speed is None or not one.speed <= self.config.rest_velocity:
                 self.status = Status.WAITING_FOR_REST
-                self.detail = f"{name} moves at {one.velocity:.3f}"
+                self.detail = f"{name}: " + (
+                    "no speed is known yet" if one.speed is None else f"moves at {one.speed:.3f}"
+                )
                 return False
-        for shaper, one in zip(self.shapers, measured, strict=True):
-            shaper.start(one.position)
-        self._started = True
+        positions = self._where_to_begin(measured)
+        for shaper, position in zip(self.shapers, positions, strict=True):
+            shaper.start(position)
+        self._last_output, self._started = None, True
+        if not self._streams:
+            # What the controller wants may be off the measured joint by as much as a servo sags.
+            off = [self.config.resume_tolerance] * len(positions)
+            self._settled = now.steady + approach_seconds(self.limits, off)
+        within = [limits.clipped(position) for limits, position in zip(self.limits, positions, strict=True)]
+        if not self.config.moves_by_velocity and within != positions:
+            self._return = within
         return True
+
+    def _where_to_begin(self, measured: Sequence[Measured]) -> list[float]:
+        """The last command, if the joints may rest where they do because of it; else where they are."""
+        here = [one.position for one in measured]
+        last, self._last_output = self._last_output, None
+        if last is None or self.config.moves_by_velocity:
+            return here
+        near = all(abs(a - b) <= self.config.resume_tolerance for a, b in zip(last, here, strict=True))
+        return [limits.clipped(one) for limits, one in zip(self.limits, last, strict=True)] if near else here
+
+    def _go_back_to(self, measured: Sequence[Measured]) -> None:
+        """The output approaches where the robot is; a velocity output counts from there."""
+        here = [one.position for one in measured]
+        if self.config.moves_by_velocity:
+            for shaper, position in zip(self.shapers, here, strict=True):
+                shaper.start(position)
+        else:
+            self._return = here
 
     def _is_unseen(self, now: Now) -> bool:
         """Whether the output rests and the robot is not measured, or must not be moved.
@@ -425,18 +435,20 @@ class Gate:
         if measured is None:
             self._is_astray |= self._return is not None
             if self._unseen is None and self.rests:
-                self._unseen = [one for one in self._measured if one is not None]  # all have been, or it had not begun
+                self._unseen = [
+                    one for one in self._measurements.newest if one is not None
+                ]  # all have been, or it had not begun
             if self._unseen is not None:
                 self.status, self._target, self._return = self._blocked(now) or Status.JOINTS_LOST, None, None
             return self._unseen is not None
         if self._unseen is not None:
             self._started = not self._is_astray and not self._has_moved(measured, self._unseen)
         elif self._is_astray and self._target is None:
-            self._return = [one.position for one in measured]
+            self._go_back_to(measured)
         self._unseen, self._is_astray = None, False
         return False
 
-    def _has_moved(self, measured: Sequence[_Measured], before: Sequence[_Measured]) -> bool:
+    def _has_moved(self, measured: Sequence[Measured], before: Sequence[Measured]) -> bool:
         """Whether the robot or the output is elsewhere than when it was seen last."""
         moved = [abs(one.position - then.position) for one, then in zip(measured, before, strict=True)]
         if not self.config.moves_by_velocity:
@@ -445,15 +457,19 @@ class Gate:
             ]
         return max(moved) > self.config.start_tolerance
 
+    def _lags(self) -> list[float]:
+        """How far each joint is measured from the output."""
+        return [
+            0.0 if one is None else abs(shaper.state.position - one.position)
+            for shaper, one in zip(self.shapers, self._measurements.newest, strict=True)
+        ]
+
     def _watch_lag(self, now: Now) -> None:
         """Latches when the robot does not go where the output goes."""
-        largest = self.config.tracking_error
-        if largest == 0 or not self.config.measures or self.config.moves_by_velocity or self._return is not None:
+        largest = _STAYS_BEHIND * self.config.tracking_error
+        if largest == 0 or not self.config.measures or self._return is not None or self._fresh(now) is None:
             return
-        measured = self._fresh(now)
-        if measured is None:
-            return
-        lags = [abs(shaper.state.position - one.position) for shaper, one in zip(self.shapers, measured, strict=True)]
+        lags = self._lags()
         worst = max(lags)
         if worst <= largest:
             self._lags_since = None
@@ -467,6 +483,8 @@ class Gate:
             self.detail = f"{self.config.joints[lags.index(worst)]} is {worst:.3f} from the output"
 
 
+_STAYS_BEHIND = 0.9
+"""Share of `tracking_error` from which a robot counts as staying behind: the output goes no further than all of it."""
 _CLOCK_SLACK = 0.01
 """Seconds that a clock may go back without being said to jump."""
 _CLOCK_STOPPED = 0.5

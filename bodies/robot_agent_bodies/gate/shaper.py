@@ -6,110 +6,184 @@ from abc import abstractmethod
 
 from ruckig import ControlInterface, InputParameter, Result, Ruckig, RuckigError, Trajectory
 
-from robot_agent_bodies.gate.brake import State, stopping, stopping_extent
+from robot_agent_bodies.gate.brake import Phase, State, moved, stop, stopping_extent
 from robot_agent_bodies.gate.limits import JointLimits
+from robot_agent_bodies.gate.motion import Motion, extremes, section
 
 _TIGHTER = 1 - 1e-6
 """ruckig plans within limits that are this much tighter, so that rounding never takes its motions beyond ours."""
 _ROUNDING = 1e-9
 """Relative error that is rounding and no violation; stops stay this much below the limits."""
+_LONGEST = 60.0
+"""Seconds that a plan may be asked to take: commands are renewed much sooner."""
+_DRIFT = 0.2
+"""How much further or less than asked for a joint that is moved by velocity may go, relative."""
 
 
 class Shaper:
     """Moves one joint; a subclass says what a target is.
 
-    ruckig plans (time-optimal, bounded jerk); every state of its plan is judged before it is let out: it must be
-    reached with bounded jerk, be within the limits, and the fastest stop from it must stay within them too. A state
-    that is not is replaced by a step of that stop, which the state before made sure is within limits. So limits hold
-    by induction, whatever ruckig answers.
+    ruckig plans (time-optimal, bounded jerk). Of its plan only phases of constant jerk are taken, so the output is a
+    motion whatever it answers; and the next ones are let out only if jerk is bounded in them, and each state in them is
+    within limits and the fastest stop from it too. Otherwise that stop is the motion, which the state before made sure
+    is within limits. So limits hold by induction.
 
     Args:
         limits: of the joint.
 
     Attributes:
         state: the newest output.
-        overruled: how many steps of plans were not let out.
+        motion: what is decided from there on; it ends at rest.
+        lower, upper: the positions that count as limits now.
+        overruled: how often a plan was not let out.
     """
 
     def __init__(self, limits: JointLimits) -> None:
         self.limits = limits
         self.state = State(0.0, 0.0, 0.0)
+        self.motion = Motion(self.state)
+        self.lower, self.upper = limits.lower, limits.upper
         self.overruled = 0
         self._braking = limits.acceleration * (1 - _ROUNDING), limits.jerk * (1 - _ROUNDING)
         self._ruckig = Ruckig(1)
-        self._plan = Trajectory(1)
+        self._trajectory = Trajectory(1)
         self._input = InputParameter(1)
         self._input.max_acceleration = [limits.acceleration * _TIGHTER]
         self._input.max_jerk = [limits.jerk * _TIGHTER]
         self._target: float | None = None
-        self._since = 0.0
+        self._phases: tuple[Phase, ...] = ()
+        self._duration = self._since = self._least = 0.0
+        self._planned = self._into = 0.0
 
     def start(self, position: float) -> None:
-        """At rest at a position, which must be within limits."""
-        self.state = State(self.limits.clipped(position), 0.0, 0.0)
-        self._target = None
+        """At rest at a position; one beyond the limits can only be left towards them."""
+        self.state = State(position, 0.0, 0.0)
+        self._forget()
+        self._narrow()
 
-    def follow(self, target: float, seconds: float) -> State:
-        """Some seconds towards a target, which may be anything finite; the plan is kept while the target is."""
-        if target != self._target:
-            self._since = 0.0
-            self._target = target if self._make_plan(target) else None
-        if self._target is None:
-            return self._overrule(seconds)
-        if self._since > self._plan.duration and self.state.velocity == 0 == self.state.acceleration:
-            return self.state  # there already
+    def plan(self, target: float | None, seconds: float, least: float = 0.0) -> Motion:
+        """Decides the motion from here on: some seconds towards a target, then the fastest stop.
+
+        Args:
+            target: anything finite; ruckig's plan is kept while it is. None for the stop at once.
+            seconds: towards the target.
+            least: seconds that reaching the target takes at least.
+        """
+        self._into = self._planned = 0.0
+        phases: tuple[Phase, ...] = ()
+        state = self.state
+        if target is None:
+            self._target = None
+        else:
+            ahead = self._ahead(target, seconds, least)
+            if ahead is not None and self._is_safe(ahead):
+                phases, self._planned = ahead, seconds
+                for phase in ahead:
+                    state = moved(state, *phase)
+            elif ahead is not None:
+                self._target = None
+                self.overruled += 1
+        self.motion = Motion(self.state, (*phases, *stop(state, *self._braking)))
+        return self.motion
+
+    def advance(self, seconds: float) -> State:
+        """Moves the output along the motion."""
         self._since += seconds
-        (position,), (velocity,), (acceleration,) = self._plan.at_time(self._since)
-        planned = State(position, velocity, acceleration)
-        if not (self._is_reached_by(planned, seconds) and self._is_safe(planned)):
-            return self._overrule(seconds)
-        self.state = planned
-        return planned
+        self._into += seconds
+        if self._into > self._planned:
+            self._target = None  # it is stopping
+        self.state = self.motion.at(self._into)
+        self._narrow()
+        return self.state
+
+    def follow(self, target: float, seconds: float, least: float = 0.0) -> State:
+        """Some seconds towards a target."""
+        self.plan(target, seconds, least)
+        return self.advance(seconds)
 
     def brake(self, seconds: float) -> State:
         """Some seconds of the fastest stop, and rest after it."""
-        self._target = None
-        self.state = stopping(self.state, seconds, *self._braking)
-        return self.state
+        self.plan(None, 0.0)
+        return self.advance(seconds)
+
+    @property
+    def rests(self) -> bool:
+        """Whether the output stands still."""
+        return self.state.velocity == 0 == self.state.acceleration
 
     @abstractmethod
     def _prepare(self, target: float) -> bool:
         """Writes a target into ruckig's input; False if standing still is what it asks for."""
 
-    def _make_plan(self, target: float) -> bool:
+    @property
+    def _keeps_moving(self) -> bool:
+        """Whether a plan that is over goes on with the velocity that it reached."""
+        return False
+
+    def _forget(self) -> None:
+        """Drops the plan; the motion is rest."""
+        self._target, self.motion = None, Motion(self.state)
+        self._planned = self._into = 0.0
+
+    def _narrow(self) -> None:
+        """A joint that is beyond a limit may come back, and not go further."""
+        self.lower = min(self.limits.lower, self.state.position)
+        self.upper = max(self.limits.upper, self.state.position)
+
+    def _ahead(self, target: float, seconds: float, least: float) -> tuple[Phase, ...] | None:
+        """The next phases of the plan; None for none: standing still is right, or nothing could be planned."""
+        least = min(max(least, 0.0), _LONGEST)
+        if target != self._target or abs(least - max(0.0, self._least - self._since)) > 1e-6:
+            phases = self.planned(target, least)
+            self._target = None if phases is None else target
+            self._since, self._least = 0.0, least
+            self._phases = phases or ()
+            self._duration = sum(phase.seconds for phase in self._phases)
+        if self._target is None or (self._since >= self._duration and not self._keeps_moving):
+            return None
+        return tuple(section(self._phases, self._since, self._since + seconds))
+
+    def planned(self, target: float, least: float) -> tuple[Phase, ...] | None:
+        """ruckig's answer: phases from the state now to a target; None if standing still is what it asks for.
+
+        Nothing relies on it to keep limits.
+        """
         self._input.current_position = [self.state.position]
         self._input.current_velocity = [self.state.velocity]
         self._input.current_acceleration = [self.state.acceleration]
+        self._input.minimum_duration = least if least > 0 else None
+        if not self._prepare(target):
+            return None
         try:
-            return self._prepare(target) and self._ruckig.calculate(self._input, self._plan) in _GOOD
+            done = self._ruckig.calculate(self._input, self._trajectory) in (Result.Working, Result.Finished)
         except RuckigError:
-            return False
-
-    def _overrule(self, seconds: float) -> State:
-        self.overruled += 1
-        return self.brake(seconds)
-
-    def _is_reached_by(self, planned: State, seconds: float) -> bool:
-        """Whether bounded jerk leads from the state now to a planned one, as far as a step of it can tell."""
-        p, v, a = self.state
-        jerk = self.limits.jerk * (1 + _ROUNDING)
-        t = seconds
-        return (
-            abs(planned.acceleration - a) <= jerk * t + _ROUNDING * self.limits.acceleration
-            and abs(planned.velocity - v - a * t) <= jerk * t * t / 2 + _ROUNDING * self.limits.velocity
-            and abs(planned.position - p - t * (v + a * t / 2)) <= jerk * t**3 / 6 + _ROUNDING * (1 + abs(p))
+            done = False
+        if not done:
+            self.overruled += 1
+            return None
+        profile = self._trajectory.profiles[0][0]
+        return tuple(
+            Phase(seconds, jerk)
+            for part in (profile.brake, profile, profile.accel)
+            for seconds, jerk in zip(part.t, part.j, strict=True)
+            if seconds > 0
         )
 
-    def _is_safe(self, planned: State) -> bool:
-        """Whether a state is within limits, and the fastest stop from it too."""
-        limits = self.limits
-        if not (abs(planned.velocity) <= limits.velocity and abs(planned.acceleration) <= self._braking[0]):
-            return False
-        extent = stopping_extent(planned, *self._braking)
-        return limits.lower <= extent.low and extent.high <= limits.upper and extent.speed <= limits.velocity
-
-
-_GOOD = (Result.Working, Result.Finished)
+    def _is_safe(self, phases: tuple[Phase, ...]) -> bool:
+        """Whether jerk is bounded, and all states on the way are within limits, and the fastest stops from them too."""
+        most, acceleration = self.limits, self._braking[0]
+        state = self.state
+        for phase in phases:
+            if not abs(phase.jerk) <= most.jerk:
+                return False
+            for there in extremes(state, phase):
+                if not (abs(there.velocity) <= most.velocity and abs(there.acceleration) <= acceleration):
+                    return False
+                extent = stopping_extent(there, *self._braking)
+                if not (self.lower <= extent.low and extent.high <= self.upper and extent.speed <= most.velocity):
+                    return False
+            state = moved(state, *phase)
+        return True
 
 
 class PositionShaper(Shaper):
@@ -129,14 +203,40 @@ class PositionShaper(Shaper):
 class VelocityShaper(Shaper):
     """Targets are velocities; a joint that has ends slows down before them.
 
-    Where a joint is, is what its output adds up to, corrected by what is measured (`measured`).
+    Where the joint is, is known twice: as what the output adds up to, and as it is measured. The end counts for both.
+    What is measured corrects the sum only as far as the joint is seen to move as it is asked to, so an encoder that
+    stands still leaves the sum as it is.
     """
 
+    def __init__(self, limits: JointLimits) -> None:
+        super().__init__(limits)
+        self._measured: float | None = None
+        self._then = 0.0
+
+    def start(self, position: float) -> None:
+        self._measured, self._then = position, position
+        super().start(position)
+
     def measured(self, position: float) -> None:
-        """Where the joint is by its encoder; one that is beyond an end counts as there, so that it can move back."""
+        """Where the joint is by its encoder."""
+        if self._measured is not None:
+            seen, asked = position - self._measured, self.state.position - self._then
+            share = _DRIFT * min(abs(seen), abs(asked)) if seen * asked > 0 else 0.0
+            error = position - self.state.position
+            self.state = self.state._replace(position=self.state.position + min(max(error, -share), share))
+        self._measured, self._then = position, self.state.position
         if self.limits.bounded:
-            self.state = self.state._replace(position=self.limits.clipped(position))
-            self._target = None
+            self._target = None  # the ends have moved
+            self._narrow()
+
+    def _narrow(self) -> None:
+        error = 0.0 if self._measured is None else self._measured - self._then
+        self.lower = min(self.limits.lower + max(0.0, -error), self.state.position)
+        self.upper = max(self.limits.upper - max(0.0, error), self.state.position)
+
+    @property
+    def _keeps_moving(self) -> bool:
+        return not self.limits.bounded
 
     def _prepare(self, target: float) -> bool:
         limits = self.limits
@@ -147,9 +247,10 @@ class VelocityShaper(Shaper):
             self._input.target_velocity = [velocity]
             return True
         # Towards the end of the joint, no faster than asked for: a motion that slows down before the end by itself.
-        if abs(velocity) < _ROUNDING * limits.velocity:
-            return False
         margin = _ROUNDING * (limits.upper - limits.lower)
+        end = self.upper - margin if velocity > 0 else self.lower + margin
+        if abs(velocity) < _ROUNDING * limits.velocity or (end - self.state.position) * velocity <= 0:
+            return False
         self._input.max_velocity = [abs(velocity)]
-        self._input.target_position = [limits.upper - margin if velocity > 0 else limits.lower + margin]
+        self._input.target_position = [end]
         return True

@@ -18,6 +18,7 @@ from rclpy.subscription import Subscription
 from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import AXES, GateConfig
 from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
+from robot_agent_bodies.gate.trajectory import Trajectory
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -175,11 +176,8 @@ class GateNode(Node):
         if self.config.output == "forward_velocity":
             return Float64MultiArray(data=[state.velocity for state in states])
         if self.config.output == "joint_trajectory":
-            point = JointTrajectoryPoint(
-                positions=[state.position for state in states], velocities=[state.velocity for state in states]
-            )
-            point.time_from_start.nanosec = round(1e9 / self.config.rate)
-            return JointTrajectory(joint_names=self.config.joints, points=[point])  # no stamp: begin at once
+            assert self.gate.trajectory is not None
+            return trajectory_message(self.config.joints, self.gate.trajectory)
         message = TwistStamped()
         message.header.frame_id = self.config.frame_id
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(now.ros, 10**9)
@@ -191,26 +189,26 @@ class GateNode(Node):
     # ---- what comes in ----
 
     def _on_trajectory(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
-        values, unused = None, []
+        values, unused, seconds = None, [], 0.0
         if len(message.points) == 1:
             point = message.points[0]
             values = point.velocities if self.config.moves_by_velocity else point.positions
             unused = [*point.positions, *point.velocities, *point.accelerations, *point.effort]
-        self._on_command(message, info, list(message.joint_names), values, unused)
+            seconds = point.time_from_start.sec + point.time_from_start.nanosec * 1e-9
+        self._on_command(message, info, list(message.joint_names), values, unused=unused, seconds=seconds)
 
     def _on_twist(self, message: TwistStamped, info: Mapping[str, Any]) -> None:
         twist = {name: getattr(getattr(message.twist, part), axis) for name in AXES for part, axis in [name.split(".")]}
         # An axis that this body has not got may only be 0; its name comes with the command if it is not.
         names = [name for name, value in twist.items() if name in self.config.joints or value != 0]
-        self._on_command(message, info, names, [twist[name] for name in names], [])
+        values = [twist[name] for name in names]
+        self._on_command(message, info, names, values, frame=message.header.frame_id)
 
-    def _on_command(
-        self, message: Any, info: Mapping[str, Any], names: list[str], values: Any, unused: list[float]
-    ) -> None:
+    def _on_command(self, message: Any, info: Mapping[str, Any], names: list[str], values: Any, **more: Any) -> None:
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         source = info["source_timestamp"]
         now = self.now()
-        refusal = self.gate.command(Command(names, values, stamp, source, self._publisher_of(info), unused), now)
+        refusal = self.gate.command(Command(names, values, stamp, source, self._publisher_of(info), **more), now)
         if refusal is not None:
             self._last_refusal = refusal.value
         self._age.add((now.ros - stamp) * 1e-9)
@@ -277,6 +275,17 @@ class GateNode(Node):
                 **{f"joint states ignored: {name.value}": count for name, count in gate.ignored.items()},
             }
         return Report(_LEVELS.get(gate.status, Level.ERROR), gate.status.value, values)
+
+
+def trajectory_message(joints: Sequence[str], trajectory: Trajectory) -> JointTrajectory:
+    """A trajectory as a message."""
+    message = JointTrajectory(joint_names=joints)
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(trajectory.stamp, 10**9)
+    for one in trajectory.points:
+        point = JointTrajectoryPoint(positions=one.positions, velocities=one.velocities)
+        point.time_from_start.sec, point.time_from_start.nanosec = divmod(one.nanoseconds, 10**9)
+        message.points.append(point)
+    return message
 
 
 def prepare_process(core: int) -> None:

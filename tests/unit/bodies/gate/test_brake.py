@@ -7,7 +7,8 @@ import math
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from robot_agent_bodies.gate.brake import State, moved, stop, stopping, stopping_extent
+from robot_agent_bodies.gate.brake import State, moved, stop, stopping_extent
+from robot_agent_bodies.gate.motion import Motion
 from ruckig import ControlInterface, InputParameter, Ruckig, Trajectory
 
 ACCELERATION, JERK = 10.0, 100.0
@@ -17,6 +18,10 @@ states = st.builds(
     st.floats(-5, 5),
     st.floats(-ACCELERATION, ACCELERATION),
 )
+
+
+def stopping(state: State, seconds: float) -> State:
+    return Motion(state, stop(state, ACCELERATION, JERK)).at(seconds)
 
 
 @given(states)
@@ -45,10 +50,8 @@ def test_no_stop_is_faster(state: State):
 
 @given(states, st.floats(0, 2), st.floats(0, 2))
 def test_what_is_left_of_a_stop_is_the_stop_from_there(state: State, first: float, second: float):
-    there = stopping(state, first, ACCELERATION, JERK)
-    assert stopping(there, second, ACCELERATION, JERK) == pytest.approx(
-        stopping(state, first + second, ACCELERATION, JERK), abs=1e-7
-    )
+    there = stopping(state, first)
+    assert stopping(there, second) == pytest.approx(stopping(state, first + second), abs=1e-7)
 
 
 @given(states)
@@ -56,7 +59,7 @@ def test_what_is_left_of_a_stop_is_the_stop_from_there(state: State, first: floa
 def test_how_far_a_stop_goes(state: State):
     seconds = sum(phase.seconds for phase in stop(state, ACCELERATION, JERK))
     assume(seconds > 1e-3)
-    path = [stopping(state, seconds * step / 2000, ACCELERATION, JERK) for step in range(2001)]
+    path = [stopping(state, seconds * step / 2000) for step in range(2001)]
     extent = stopping_extent(state, ACCELERATION, JERK)
     step = seconds / 2000 * max(abs(one.velocity) for one in path)
     assert min(one.position for one in path) == pytest.approx(extent.low, abs=step + 1e-9)
@@ -69,6 +72,6 @@ def test_how_far_a_stop_goes(state: State):
 
 
 def test_rest_is_exact():
-    assert stopping(State(1.0, 0.5, 3.0), 10.0, ACCELERATION, JERK)[1:] == (0.0, 0.0)
-    assert stopping(State(1.0, 0.0, 0.0), 0.005, ACCELERATION, JERK) == State(1.0, 0.0, 0.0)
-    assert math.isfinite(stopping(State(1.0, 1e300, 0.0), 1.0, ACCELERATION, JERK).velocity)
+    assert stopping(State(1.0, 0.5, 3.0), 10.0)[1:] == (0.0, 0.0)
+    assert stopping(State(1.0, 0.0, 0.0), 0.005) == State(1.0, 0.0, 0.0)
+    assert math.isfinite(stopping(State(1.0, 1e300, 0.0), 1.0).velocity)

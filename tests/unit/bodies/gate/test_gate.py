@@ -81,15 +81,56 @@ def test_it_does_not_start_beyond_limits_but_a_little_at_a_stop_is_allowed():
     assert bench.gate.status is Status.OUTSIDE_LIMITS
     assert bench.gate.detail == "a is at 2.200, expected -1.000 to 2.000"
     bench.robot = [2.02, 0.0]
-    assert bench.run(PERIOD).positions == [2.0, 0.0]
+    before = 2.02
+    for _ in range(100):
+        position, other = bench.run(PERIOD).positions
+        assert before - 2.0 * PERIOD <= position <= before  # comes back, and does not jump
+        assert other == 0.0
+        before = position
+    assert before == pytest.approx(2.0, abs=1e-6)
 
 
-def test_it_does_not_start_while_a_joint_moves():
+@pytest.mark.parametrize("velocities", [[], [math.nan, math.nan]], ids=["missing", "nan"])
+def test_it_does_not_start_while_a_joint_moves_though_nobody_measures_speeds(velocities: list[float]):
     bench = Bench()
-    bench.gate.measure(("a", "b"), [0.0, 0.0], [0.0, math.nan], bench.now.ros, bench.now)
+    position = 0.0
+    for _ in range(100):
+        bench.gate.measure(("a", "b"), [position, 0.5], velocities, bench.now.ros, bench.now)
+        assert bench.gate.step(bench.now) is None
+        assert bench.gate.status is Status.WAITING_FOR_REST
+        position += 0.3 * PERIOD
+        bench.steady += PERIOD
+    assert bench.gate.detail == "a: moves at 0.300"
+    for _ in range(30):
+        bench.gate.measure(("a", "b"), [position, 0.5], velocities, bench.now.ros, bench.now)
+        states = bench.gate.step(bench.now)
+        bench.steady += PERIOD
+    assert bench.gate.status is Status.HOLDING
+    assert [state.position for state in states] == [position, 0.5]
+
+
+def test_it_does_not_start_while_a_joint_says_that_it_moves():
+    bench = Bench()
+    bench.gate.measure(("a", "b"), [0.0, 0.0], [0.0, -0.2], bench.now.ros, bench.now)
     assert bench.gate.step(bench.now) is None
-    assert bench.gate.status is Status.WAITING_FOR_REST
+    assert bench.gate.detail == "b: moves at 0.200"
     assert bench.run(PERIOD).gate.status is Status.HOLDING
+
+
+def test_a_gate_that_begins_again_begins_from_its_last_command_where_the_joints_sag_from_it():
+    bench = Bench()
+    bench.obeys = False
+    for _ in range(5):
+        bench.gate = Gate(CONFIG, last={"a": 0.56, "b": -0.44})
+        assert bench.run(PERIOD).positions == [0.56, -0.44]
+        assert bench.run(0.5).positions == [0.56, -0.44]
+
+
+@pytest.mark.parametrize("last", [{"a": 0.9, "b": -0.5}, {"a": 0.5}, {"a": math.nan, "b": math.inf}])
+def test_a_last_command_that_the_joints_do_not_rest_at_is_forgotten(last: dict[str, float]):
+    bench = Bench()
+    bench.gate = Gate(CONFIG, last=last)
+    assert bench.run(0.1).positions == [0.5, -0.5]
 
 
 def test_commands_are_followed():
@@ -120,6 +161,9 @@ def test_joints_are_told_apart_by_name():
         ({"values": [0.0, math.nan]}, 0, Refusal.NON_FINITE),
         ({"values": [math.inf, 0.0]}, 0, Refusal.NON_FINITE),
         ({"unused": [math.nan]}, 0, Refusal.NON_FINITE),
+        ({"seconds": math.nan}, 0, Refusal.NON_FINITE),
+        ({"seconds": -1.0}, 0, Refusal.MALFORMED),
+        ({"frame": "odom"}, 0, Refusal.WRONG_FRAME),
         ({}, 0.11, Refusal.STALE_STAMP),
         ({"stamp": 0}, 0, Refusal.STALE_STAMP),
         ({}, -0.06, Refusal.FUTURE_STAMP),
@@ -275,7 +319,7 @@ def test_a_robot_that_stood_still_while_the_output_went_on_is_held_where_it_is()
 
 @pytest.mark.parametrize("loses", ["before the reset", "in mid-return", "while braking"])
 def test_an_output_that_was_to_return_to_a_robot_does_so_when_the_robot_is_seen_again(loses: str):
-    bench = Bench(joint_timeout=0.05).run(0.1)
+    bench = Bench(joint_timeout=0.05, tracking_time=0.0 if loses == "while braking" else 0.5).run(0.1)
     bench.obeys, still = False, [0.5, -0.5]
     while bench.gate.status is not Status.NOT_FOLLOWING:
         bench.run(PERIOD, [2.0, -2.0])
@@ -336,8 +380,8 @@ def test_joint_states_that_make_no_sense_are_ignored(names, positions, velocitie
 
 def test_joints_may_come_in_several_messages_in_any_order_among_others():
     bench = Bench()
-    bench.gate.measure(("gripper", "b"), [9.0, -0.5], [], bench.now.ros, bench.now)
-    bench.gate.measure(("a",), [0.25], [], bench.now.ros, bench.now)
+    bench.gate.measure(("gripper", "b"), [9.0, -0.5], [math.nan, 0.0], bench.now.ros, bench.now)
+    bench.gate.measure(("a",), [0.25], [0.0], bench.now.ros, bench.now)
     bench.robot = None
     assert bench.run(PERIOD).positions == [0.25, -0.5]
 
@@ -432,11 +476,64 @@ def test_an_arm_that_is_moved_by_velocity_stops_before_its_ends_as_they_are_meas
 
 
 def test_an_arm_that_is_moved_by_velocity_comes_back_from_beyond_its_end_and_goes_no_further():
-    bench = Bench(output="forward_velocity").run(0.1)
-    bench.obeys = False
+    bench = Bench(output="forward_velocity", tracking_error=0.0)
+    bench.robot, bench.obeys = [2.01, -0.5], False
+    bench.run(0.1)
     for wanted, low, high in ((1.0, 0.0, 0.0), (-1.0, -1.0, -0.5)):
         for _ in range(200):
             bench.send([wanted, 0.0])
-            bench.robot = [2.01, -0.5]  # the end is at 2
-            bench.run(PERIOD)
+            bench.run(PERIOD)  # at 2.01, and the end is at 2
         assert low <= bench.states[0].velocity <= high
+
+
+def test_an_encoder_that_stands_still_takes_no_joint_that_is_moved_by_velocity_beyond_its_end():
+    bench = Bench(output="forward_velocity", tracking_error=0.0).run(0.1)
+    bench.obeys, moved = False, 0.5
+    for _ in range(1000):
+        bench.send([2.0, 0.0])
+        bench.run(PERIOD)  # is measured at 0.5
+        moved += bench.states[0].velocity * PERIOD
+    assert moved == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_joint_that_is_moved_by_velocity_and_does_not_move_is_not_following():
+    bench = Bench(output="forward_velocity").run(0.1)
+    bench.obeys = False
+    bench.run(3.0, [0.3, 0.0])
+    assert bench.gate.status is Status.NOT_FOLLOWING
+    assert [state.velocity for state in bench.states] == [0.0, 0.0]
+    assert bench.gate.reset(bench.now) == "was not_following"
+    assert bench.run(0.5, [0.3, 0.0]).gate.status is Status.FOLLOWING
+
+
+@pytest.mark.parametrize("gain", [0.9, 1.1])
+def test_a_joint_that_is_moved_by_velocity_a_little_faster_or_slower_than_asked_for_is_following(gain: float):
+    bench = Bench(output="forward_velocity").run(0.1)
+    bench.obeys, position, way = False, 0.5, 1.0
+    for step in range(8000):
+        way = -1.0 if position > 1.5 else 1.0 if position < 0 else way
+        if step % 6 == 0:
+            bench.send([way, 0.0])
+        bench.robot = [position, -0.5]
+        bench.run(PERIOD)
+        position += gain * bench.states[0].velocity * PERIOD
+        assert bench.gate.status is not Status.NOT_FOLLOWING
+
+
+def test_a_command_may_ask_for_more_time_than_limits_need():
+    bench = Bench().run(0.1)
+    for step in range(90):
+        bench.send([1.0, 0.0], seconds=3.0 - step / 30)
+        bench.run(1 / 30)
+        if step == 44:
+            assert bench.positions == pytest.approx([0.75, -0.25], abs=0.02)
+    assert bench.positions == pytest.approx([1.0, 0.0], abs=0.005)
+
+
+@pytest.mark.parametrize("output", ["forward_position", "joint_trajectory"])
+def test_the_output_stays_near_a_robot_that_does_not_move(output: str):
+    bench = Bench(output=output, tracking_error=0.2).run(2.0)
+    bench.obeys = False
+    bench.run(5.0, [2.0, -1.0])
+    assert bench.gate.status is Status.NOT_FOLLOWING
+    assert bench.positions == pytest.approx([0.7, -0.7], abs=1e-6)

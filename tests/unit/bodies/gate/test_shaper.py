@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from robot_agent_bodies.gate.brake import Phase
 from robot_agent_bodies.gate.limits import JointLimits
 from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 
@@ -83,27 +84,52 @@ def test_a_velocity_is_kept_until_the_end_is_near():
     assert speeds[100] == pytest.approx(0.7, abs=1e-5)
 
 
-@pytest.mark.parametrize("lie", ["jump", "nan", "fast", "beyond", "error"])
+@pytest.mark.parametrize("lie", ["jerk", "velocity", "acceleration", "beyond", "nan", "back and forth", "error"])
 def test_a_planner_that_lies_breaks_no_limit(lie: str, monkeypatch: pytest.MonkeyPatch):
-    class Liar:
-        duration = 1e9
-
-        def at_time(self, since: float) -> tuple[list[float], list[float], list[float]]:
-            state = shaper.state
-            return {
-                "jump": ([state.position + 0.1], [state.velocity], [state.acceleration]),
-                "nan": ([math.nan], [0.0], [0.0]),
-                "fast": ([state.position], [9.0], [0.0]),
-                "beyond": ([state.position + 0.005 * 1.9], [1.9], [0.0]),
-            }[lie]
-
+    phases = {
+        "jerk": (Phase(1.0, 101.0),),
+        "velocity": (Phase(0.001, 100.0), Phase(9.0, 0.0)),
+        "acceleration": (Phase(9.0, 100.0),),
+        "beyond": (Phase(9.0, 0.0),),
+        "nan": (Phase(9.0, math.nan),),
+        "back and forth": (Phase(0.05, 100.0), Phase(0.1, -100.0), Phase(0.1, 100.0)) * 9,
+        "error": (),
+    }[lie]
     shaper = PositionShaper(LIMITS)
     shaper.start(0.0)
     for _ in range(100):
         shaper.follow(2.0, 0.005)  # fast now
-    monkeypatch.setattr(shaper, "_plan", Liar())
-    monkeypatch.setattr(shaper, "_make_plan", lambda target: lie != "error")
-    shaper._target = None
-    assert_within_limits(shaper, [(1.5, False, 400, 0.005)])
-    assert shaper.overruled > 0
-    assert shaper.state.velocity == 0  # it stopped
+    monkeypatch.setattr(shaper, "planned", lambda target, least: phases or None)
+    for seconds in (0.005, 0.1):
+        assert_within_limits(shaper, [(1.5, False, 400, seconds)])
+    if lie == "error":
+        assert shaper.state.velocity == 0  # it stopped
+    else:
+        assert shaper.overruled > 0
+
+
+@given(st.floats(-1, 2), st.floats(-5, 5), st.floats(0.01, 5.0))
+def test_a_target_that_is_to_be_reached_later_is_reached_then_and_not_before(start: float, target: float, least: float):
+    end = LIMITS.clipped(target)
+    assume(abs(start - end) > 0.01)
+    took = []
+    for asked in (0.0, least):
+        shaper, left, steps = PositionShaper(LIMITS), asked, 0
+        shaper.start(start)
+        while abs(shaper.state.position - end) > 1e-6 or not shaper.rests:
+            shaper.follow(target, 0.005, left)
+            left, steps = left - 0.005, steps + 1
+            assert steps < 4000
+        took.append(steps * 0.005)
+        assert shaper.overruled == 0
+    assert took[1] == pytest.approx(max(least, took[0]), abs=0.03)
+
+
+@given(st.lists(st.tuples(wishes, st.floats(0, 3), st.integers(1, 60)), min_size=1, max_size=12))
+def test_targets_that_change_while_they_are_approached_slowly_can_be_planned(asked: list):
+    shaper = PositionShaper(LIMITS)
+    shaper.start(0.0)
+    for target, least, steps in asked:
+        for step in range(steps):
+            shaper.follow(target, 0.005, least - 0.005 * step)
+    assert shaper.overruled == 0

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 import rclpy
 from robot_agent_bodies.gate.brake import State
+from robot_agent_bodies.gate.trajectory import Point, Trajectory
 from robot_agent_ros.endpoints import message_class
-from robot_agent_ros.gate.node import GateNode
+from robot_agent_ros.gate.node import GateNode, trajectory_message
 from robot_agent_ros.graph import COMMAND
 
 from tests.ros_graph import alone, flags
@@ -47,14 +48,15 @@ def test_a_forward_velocity_controller_gets_velocities(node: GateNode):
 
 
 @pytest.mark.parametrize("node", ["joint_trajectory"], indirect=True)
-def test_a_trajectory_controller_gets_one_point_that_begins_at_once(node: GateNode):
-    message = node._message(STATES, node.now())
+def test_a_trajectory_controller_gets_points_in_time(node: GateNode):
+    points = (Point(1_000_000, (0.1, -0.3), (0.2, 0.4)), Point(2_000_000_000, (0.5, 0.5), (0.0, 0.0)))
+    message = trajectory_message(node.config.joints, Trajectory(5_000_000_007, points))
     assert list(message.joint_names) == ["a", "b"]
-    (point,) = message.points
-    assert list(point.positions) == [0.1, -0.3]
-    assert list(point.velocities) == [0.2, 0.4]
-    assert point.time_from_start.nanosec == 5_000_000
-    assert message.header.stamp.sec == 0
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
+    assert [list(point.positions) for point in message.points] == [[0.1, -0.3], [0.5, 0.5]]
+    assert [list(point.velocities) for point in message.points] == [[0.2, 0.4], [0.0, 0.0]]
+    times = [(point.time_from_start.sec, point.time_from_start.nanosec) for point in message.points]
+    assert times == [(0, 1_000_000), (2, 0)]
 
 
 @pytest.mark.parametrize("node", ["twist"], indirect=True)
