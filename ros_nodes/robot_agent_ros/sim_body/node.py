@@ -163,6 +163,7 @@ class SimBodyNode(Node):
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         quantity = "velocities" if self.world.by_velocity else "positions"
+        message.points = message.points[:1]  # of a gate that says 200 times a second what comes next and how it ends
         self.body.command(lambda: self.world.command(read_command(message, self.world.names, quantity)))
 
     def _on_twist(self, message: TwistStamped) -> None:
