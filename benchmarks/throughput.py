@@ -28,7 +28,7 @@ from robot_agent.drivers.driver import Driver, Listener
 from robot_agent.learning.service import InlineLearnerService
 from robot_agent.loop import Loop
 from robot_agent.run.config import RunConfig, default_config
-from robot_agent.run.life import Life, Recorder
+from robot_agent.run.life import MOST_KEPT, Life, Recorder
 from robot_agent.types import Transition
 
 Mode = Literal["between", "thread", "process"]
@@ -128,7 +128,10 @@ def measure(config: RunConfig, mode: Mode, decisions: int) -> dict[str, object]:
             life.learner = _ThreadLearnerService(life.learner, config.online.random_decisions)
         watch = _Stopwatch(life, skip)
         driver = Driver(
-            Loop(life.agent, life.learner.weights), {"agent": life.body}, [Recorder(life), watch], keep_transitions=True
+            Loop(life.agent, life.learner.weights),
+            {"agent": life.body},
+            [Recorder(life), watch],
+            keep_transitions=MOST_KEPT,
         )
         driver.run(lambda _: life.decisions >= skip + decisions)
         seconds = time.perf_counter() - watch.start

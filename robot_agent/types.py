@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from numbers import Real
 from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from robot_agent.errors import BodyError
 
@@ -57,16 +58,19 @@ class BodySpec:
         """Reads the shapes of a gymnasium environment whose observations are a flat `Dict` (see `Observation`).
 
         Raises:
-            BodyError: the action space is not a `Box` in [-1, 1], or an observation is of no known kind.
+            BodyError: the action space is not a `Box` of floats in [-1, 1], an observation is of no known kind, or a
+                declared time or number of frames is not positive.
         """
         action = env.action_space
         if not isinstance(action, gymnasium.spaces.Box) or len(action.shape) != 1:
             raise BodyError(
                 f"the action space is {action}, expected a one-dimensional Box(-1, 1): wrap the environment"
             )
-        if not (np.all(action.low == -1.0) and np.all(action.high == 1.0)):
+        is_float = np.issubdtype(action.dtype, np.floating)
+        if not (is_float and np.all(action.low == -1.0) and np.all(action.high == 1.0)):
             raise BodyError(
-                "the action space is not Box(-1, 1): wrap it in gymnasium.wrappers.RescaleAction(env, -1, 1)"
+                f"the action space is {action}, expected Box(-1, 1) of floats: wrap the environment with "
+                "robot_agent_sim.gymnasium_env.adapt"
             )
         space = env.observation_space
         if not isinstance(space, gymnasium.spaces.Dict):
@@ -94,9 +98,27 @@ class BodySpec:
             proprio_dim=width("proprio"),
             action_dim=int(action.shape[0]),
             goal_dim=width("desired_goal"),
-            control_dt=float(env.metadata.get("control_dt", 0.02)),
-            frames_per_step=int(env.metadata.get("frames_per_step", 1)),
+            control_dt=_declared(env, "control_dt", 0.02),
+            frames_per_step=int(_declared(env, "frames_per_step", 1)),
         )
+
+    def frames_in(self, dt: ArrayLike) -> NDArray[np.int64]:
+        """Control frames of decisions that lasted `dt` (s): fewer than `frames_per_step` where an episode ended in one.
+
+        A decision of unknown duration, 0, counts as whole.
+        """
+        seconds = np.asarray(dt, np.float64)
+        frames = np.rint(seconds / self.control_dt * self.frames_per_step).astype(np.int64)
+        return np.where(seconds > 0, np.clip(frames, 1, self.frames_per_step), self.frames_per_step)
+
+
+def _declared(env: gymnasium.Env[Any, Any], name: str, default: float) -> float:
+    """A positive number of an environment's metadata."""
+    value = env.metadata.get(name, default)
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else 0.0
+    if not 0 < number < float("inf"):
+        raise BodyError(f"the environment's metadata declares {name} {value!r}, expected a positive number")
+    return number
 
 
 @dataclass(frozen=True)

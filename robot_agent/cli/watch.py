@@ -12,30 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import Progress
 
 from robot_agent.agent import Agent, AgentState
 from robot_agent.cli.body import body_factory, make_body
-from robot_agent.cli.screen import Picture, Screen
+from robot_agent.cli.screen import Screen
 from robot_agent.device import prepare_device
 from robot_agent.drivers.driver import Driver, Listener
+from robot_agent.drivers.returns import close_body
 from robot_agent.errors import BodyError, RobotAgentError
 from robot_agent.evaluation.evaluate import EVALUATION_SEED
+from robot_agent.evaluation.filming import picture_of
 from robot_agent.loop import Loop
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import load_agent, load_config
-from robot_agent.run.video import write_video
+from robot_agent.run.video import VideoWriter
 from robot_agent.types import BodySpec, Transition
 
 RANDOM = "random"
+LONGEST_VIDEO = 3_600.0
+"""Seconds of the world's time."""
 VIDEO_SECONDS = 10.0
 """That a video lasts if nothing else is asked for."""
-MOST_PICTURES = 5_000
-"""In a video, which is held in memory, twice at the end, until it is written: 1.2 GB at 320 by 240."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def run(argv: Sequence[str]) -> int:
         else:
             _film(agent, body, config.world, command, command.out)
     finally:
-        body.close()
+        close_body(body)
     return 0
 
 
@@ -110,6 +111,8 @@ def _check(command: WatchCommand) -> None:
         raise RobotAgentError(f"--seed is {command.seed}, expected at least 0")
     if command.out is None:
         return
+    if command.seconds is not None and command.seconds > LONGEST_VIDEO:
+        raise RobotAgentError(f"--seconds is {command.seconds:g}, expected at most {LONGEST_VIDEO:g} for a video")
     if command.out.suffix != ".mp4" or command.out.is_dir():
         raise RobotAgentError(f"--out is {command.out}, expected the name of a file that ends with .mp4")
 
@@ -144,10 +147,6 @@ def _decisions(seconds: float, spec: BodySpec) -> int:
     return max(1, round(seconds / spec.control_dt))
 
 
-def _picture(body: gymnasium.Env[Any, Any]) -> Picture:
-    return np.asarray(body.render(), np.uint8)
-
-
 # ---- live ----
 
 
@@ -174,7 +173,7 @@ class _Live(Listener):
         self._due = time.perf_counter()
 
     def on_step(self, transition: Transition, state: AgentState) -> None:
-        self.screen.show(_picture(self.body))
+        self.screen.show(picture_of(self.body))
         now = time.perf_counter()
         self._due = max(self._due + self.control_dt, now)
         time.sleep(self._due - now)
@@ -186,29 +185,26 @@ class _Live(Listener):
 def _film(agent: Agent, body: gymnasium.Env[Any, Any], world: str, command: WatchCommand, out: Path) -> None:
     seconds = VIDEO_SECONDS if command.seconds is None else command.seconds
     wanted = _decisions(seconds, agent.spec)
-    if wanted > MOST_PICTURES:
-        raise RobotAgentError(
-            f"{seconds:g} s of {world} are {wanted} pictures, expected at most {MOST_PICTURES}: give fewer --seconds"
-        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RobotAgentError(f"cannot write {out} ({error.strerror}): choose another --out") from error
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with (
+        Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
+        VideoWriter(out, fps=max(1, round(1 / agent.spec.control_dt))) as video,
+    ):
         task = bar.add_task("filming", total=wanted)
-        camera = _Camera(body, lambda done: bar.update(task, completed=done))
+        camera = _Camera(body, video, lambda done: bar.update(task, completed=done))
         _driver(agent, body, camera, command.seed).run(lambda life: life.decisions >= wanted)
-    write_video(out, np.stack(camera.pictures), fps=max(1, round(1 / agent.spec.control_dt)))
     print(f"{wanted * agent.spec.control_dt:.1f} s of {world} in {out}")
 
 
 class _Camera(Listener):
-    """Keeps a picture of each step."""
+    """Films each step."""
 
-    def __init__(self, body: gymnasium.Env[Any, Any], on_picture: Callable[[int], None]) -> None:
-        self.body, self.on_picture = body, on_picture
-        self.pictures: list[Picture] = []
+    def __init__(self, body: gymnasium.Env[Any, Any], video: VideoWriter, on_picture: Callable[[int], None]) -> None:
+        self.body, self.video, self.on_picture = body, video, on_picture
 
     def on_step(self, transition: Transition, state: AgentState) -> None:
-        self.pictures.append(_picture(self.body))
-        self.on_picture(len(self.pictures))
+        self.video.write(picture_of(self.body))
+        self.on_picture(self.video.written)

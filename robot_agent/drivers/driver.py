@@ -6,15 +6,19 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, SupportsFloat
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.agent import AgentState
+from robot_agent.drivers.returns import REPORTED, copied, info_of, one_number, reward_of, success_of
 from robot_agent.loop import Loop
 from robot_agent.types import AgentId, Observation, Source, Transition
+
+MOST_TIMES = 10_000
+"""Decisions of an episode whose times are kept: one that never ends must not fill the memory."""
 
 
 class Listener:
@@ -36,8 +40,8 @@ class EpisodeSummary:
         episode: its number.
         episode_return: sum of the rewards that are known and finite.
         length: decisions.
-        decision_ms: time that each decision took.
-        transitions: of this episode, only where the driver was asked to keep them.
+        decision_ms: time that each decision took, of the newest `MOST_TIMES`.
+        transitions: the newest of this episode, as many as the driver was asked to keep.
         last_info: what the body said beside its last step.
     """
 
@@ -52,8 +56,7 @@ class EpisodeSummary:
     @property
     def success(self) -> bool | None:
         """Whether the task was done when the episode ended; None where the body does not say."""
-        told = self.last_info.get("success", self.last_info.get("is_success"))
-        return None if told is None else bool(told)
+        return success_of(self.last_info)
 
 
 def episode_seed(seed: int, agent: AgentId, episode: int) -> int:
@@ -71,7 +74,12 @@ class Driver:
         listeners: told of each step and episode, in order.
         seed: of the episodes' resets.
         first_episode: number of the next episode of each agent (a resumed life goes on counting).
-        keep_transitions: hand the whole episode to `on_episode`.
+        keep_transitions: how many of an episode, the newest, to hand to `on_episode`; their `info` is what `REPORTED`
+            names.
+        longest_episode: decisions after which an episode is cut off (truncated); None to let it go on.
+
+    Attributes:
+        cut_off: episodes that ended for that reason.
     """
 
     def __init__(
@@ -81,15 +89,18 @@ class Driver:
         listeners: Sequence[Listener] = (),
         seed: int = 0,
         first_episode: int = 0,
-        keep_transitions: bool = False,
+        keep_transitions: int = 0,
+        longest_episode: int | None = None,
     ) -> None:
         self.loop = loop
         self.bodies = dict(bodies)
         self.listeners = list(listeners)
         self.seed = seed
         self.keep_transitions = keep_transitions
+        self.longest_episode = longest_episode
         self.decisions = 0
         self.episodes = 0
+        self.cut_off = 0
         self._state = loop.agent.initial_state(tuple(self.bodies))
         self._observations: dict[AgentId, Observation] = {}
         self._summaries: dict[AgentId, EpisodeSummary] = {}
@@ -104,10 +115,14 @@ class Driver:
         """One decision of each body."""
         actions, self._state = self.loop.step(self._observations, self._state)
         for row, (agent, body) in enumerate(self.bodies.items()):
-            ended = self._lived(row, agent, actions[agent], *body.step(actions[agent]))
+            ended = self._lived(row, agent, actions[agent], *body.step(actions[agent].copy()))
             if ended:
                 self._begin(agent, self._summaries[agent].episode + 1)
         self.decisions += len(self.bodies)
+
+    def running(self, agent: AgentId) -> EpisodeSummary:
+        """The episode of an agent that has not ended yet."""
+        return self._summaries[agent]
 
     def _begin_life(self, first_episode: int) -> None:
         for agent in self.bodies:
@@ -118,7 +133,7 @@ class Driver:
         self._begun(agent, episode, observation)
 
     def _begun(self, agent: AgentId, episode: int, observation: Observation) -> None:
-        self._observations[agent] = observation
+        self._observations[agent] = copied(observation)
         self._state = self.loop.agent.begin_episode(self._state, agent, episode)
         self._summaries[agent] = EpisodeSummary(agent, episode)
 
@@ -127,27 +142,31 @@ class Driver:
         row: int,
         agent: AgentId,
         action: NDArray[np.float32],
-        observation: Observation,
-        reward: SupportsFloat | None,
+        returned_observation: Any,
+        returned_reward: Any,
         terminated: bool,
         truncated: bool,
-        info: Mapping[str, Any],
+        returned_info: Any,
     ) -> bool:
         """Tells the listeners what came of an action; returns whether the episode is over."""
+        observation, info = copied(returned_observation), info_of(returned_info)
         summary = self._summaries[agent]
+        if not (terminated or truncated) and summary.length + 1 == self.longest_episode:
+            truncated = True
+            self.cut_off += 1
         ended = bool(terminated or truncated)
         decision = self._state.decision
         transition = Transition(
             observation=self._observations[agent],
             action=action,
-            reward=None if reward is None else float(reward),
+            reward=reward_of(returned_reward),
             terminated=bool(terminated),
             truncated=bool(truncated),
             episode=summary.episode,
             step=summary.length,
             final_observation=observation if ended else None,
             stamp=time.time(),
-            dt=self.loop.agent.spec.control_dt,
+            dt=self._duration(info),
             body_id=agent,
             agent_id=agent,
             source=decision.source[row] if decision else Source.PLAN,
@@ -159,9 +178,10 @@ class Driver:
         if transition.reward is not None and math.isfinite(transition.reward):
             summary.episode_return += transition.reward
         summary.last_info = info
-        summary.decision_ms.append(decision.milliseconds if decision else 0.0)
+        _keep(summary.decision_ms, decision.milliseconds if decision else 0.0, MOST_TIMES)
         if self.keep_transitions:
-            summary.transitions.append(transition)
+            reported = {name: info[name] for name in REPORTED if name in info}
+            _keep(summary.transitions, replace(transition, info=reported), self.keep_transitions)
         for listener in self.listeners:
             listener.on_step(transition, self._state)
         if ended:
@@ -169,3 +189,18 @@ class Driver:
             for listener in self.listeners:
                 listener.on_episode(summary)
         return ended
+
+    def _duration(self, info: Mapping[str, Any]) -> float:
+        """Seconds of a decision: one within which an episode ended lasted the frames that `info` says."""
+        spec = self.loop.agent.spec
+        frames = one_number(info.get("frames"))
+        if frames is None or not 1 <= frames <= spec.frames_per_step:
+            return spec.control_dt
+        return spec.control_dt * frames / spec.frames_per_step
+
+
+def _keep(newest: list[Any], item: Any, most: int) -> None:
+    """Appends, and lets the oldest go beyond `most`."""
+    newest.append(item)
+    if len(newest) > most:
+        del newest[0]

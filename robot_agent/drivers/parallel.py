@@ -43,7 +43,7 @@ class ParallelDriver(Driver):
     Args:
         loop: decides for all.
         world: in which each of `possible_agents` lives from the start of an episode to its end.
-        listeners, seed, first_episode, keep_transitions: see `Driver`.
+        listeners, seed, first_episode, keep_transitions, longest_episode: see `Driver`.
     """
 
     def __init__(
@@ -53,22 +53,24 @@ class ParallelDriver(Driver):
         listeners: Sequence[Listener] = (),
         seed: int = 0,
         first_episode: int = 0,
-        keep_transitions: bool = False,
+        keep_transitions: int = 0,
+        longest_episode: int | None = None,
     ) -> None:
         self.world = world
         agents = dict.fromkeys(world.possible_agents, world)
-        super().__init__(loop, agents, listeners, seed, first_episode, keep_transitions)
+        super().__init__(loop, agents, listeners, seed, first_episode, keep_transitions, longest_episode)
 
     def step(self) -> None:
         """One decision of each agent."""
         actions, self._state = self.loop.step(self._observations, self._state)
-        observations, rewards, terminated, truncated, infos = self.world.step(actions)
+        given = {agent: action.copy() for agent, action in actions.items()}
+        observations, rewards, terminated, truncated, infos = self.world.step(given)
         over = any(terminated.values()) or any(truncated.values())
         for row, agent in enumerate(self.bodies):
             # Who lives on when another's end ends the episode is cut off, not dead.
             cut = bool(truncated[agent]) or (over and not terminated[agent])
             told = (observations[agent], rewards[agent], terminated[agent], cut, infos[agent])
-            self._lived(row, agent, actions[agent], *told)
+            over |= self._lived(row, agent, actions[agent], *told)
         self.decisions += len(self.bodies)
         if over:
             self._begin_life(self._summaries[next(iter(self.bodies))].episode + 1)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from robot_agent.agent import Agent, AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
-from robot_agent.evaluation.evaluate import EVALUATION_SEED
+from robot_agent.drivers.returns import success_of
+from robot_agent.evaluation.evaluate import EVALUATION_SEED, LONGEST_EPISODE
+from robot_agent.evaluation.filming import Film
 from robot_agent.loop import Loop
 from robot_agent.types import Transition
 
@@ -58,19 +60,20 @@ class _Measurer(Listener):
 
 
 def measured(summary: EpisodeSummary, success_return: float | None = None) -> EpisodeMeasures:
-    """The measures of an episode whose transitions were kept.
+    """The measures of an episode whose transitions were all kept.
 
     Args:
         summary: of the episode.
         success_return: the return from which an episode counts as a success, for worlds that do not say.
     """
-    dt = summary.transitions[0].dt
+    seconds_each = [step.dt for step in summary.transitions]
+    dt = max(seconds_each)  # an episode may end within its last decision
     actions = np.stack([step.action for step in summary.transitions]).astype(float)
-    told = [bool(step.info.get("success", step.info.get("is_success", False))) for step in summary.transitions]
+    done = [bool(success_of(step.info)) for step in summary.transitions]
     success, seconds = summary.success, None
     if success:
-        undone = np.flatnonzero(~np.array(told))
-        seconds = dt * (int(undone[-1]) + 2 if len(undone) else 1)
+        undone = np.flatnonzero(~np.array(done))
+        seconds = float(sum(seconds_each[: int(undone[-1]) + 2 if len(undone) else 1]))
     elif success is None and success_return is not None:
         success = summary.episode_return >= success_return
     change, jerk = np.diff(actions, axis=0), np.diff(actions, n=2, axis=0) / dt**2
@@ -78,7 +81,7 @@ def measured(summary: EpisodeSummary, success_return: float | None = None) -> Ep
         episode_return=summary.episode_return,
         success=success,
         seconds_to_success=seconds,
-        seconds=dt * summary.length,
+        seconds=float(sum(seconds_each)),
         action_change=float(np.abs(change).mean()) if change.size else 0.0,
         action_jerk=float(np.sqrt(np.mean(jerk**2))) if jerk.size else 0.0,
         limit_use=float(np.mean(np.abs(actions) > AT_A_LIMIT)),
@@ -106,7 +109,12 @@ def measure_episodes(
     """
     measurer = _Measurer(success_return, on_episode)
     driver = Driver(
-        Loop(agent, explore=False), {"agent": body}, [measurer], seed=EVALUATION_SEED + seed, keep_transitions=True
+        Loop(agent, explore=False),
+        {"agent": body},
+        [measurer],
+        seed=EVALUATION_SEED + seed,
+        keep_transitions=LONGEST_EPISODE,
+        longest_episode=LONGEST_EPISODE,
     )
     driver.run(lambda life: life.episodes >= episodes)
     return measurer.measures
@@ -114,15 +122,14 @@ def measure_episodes(
 
 class _Camera(Listener):
     def __init__(self, body: gymnasium.Env) -> None:
-        self.body = body
-        self.frames: list[NDArray[np.uint8]] = []
+        self.film = Film(body)
 
     def on_step(self, transition: Transition, state: AgentState) -> None:
-        self.frames.append(np.asarray(self.body.render(), np.uint8))
+        self.film.take()
 
 
 def film(agent: Agent, body: gymnasium.Env, episode: int, seed: int = 0) -> NDArray[np.uint8]:
-    """The frames (decisions, height, width, 3) of an episode of `measure_episodes`, lived again.
+    """The frames (decisions, height, width, 3) of an episode of `measure_episodes`, lived again, or of its beginning.
 
     Everything follows from the seed and the episode's number, so it is the same episode, in a simulator.
     """
@@ -130,8 +137,8 @@ def film(agent: Agent, body: gymnasium.Env, episode: int, seed: int = 0) -> NDAr
     driver = Driver(
         Loop(agent, explore=False), {"agent": body}, [camera], seed=EVALUATION_SEED + seed, first_episode=episode
     )
-    driver.run(lambda life: life.episodes >= 1)
-    return np.stack(camera.frames)
+    driver.run(lambda life: life.episodes >= 1 or camera.film.is_full)
+    return camera.film.frames()
 
 
 def worst_episodes(measures: Sequence[EpisodeMeasures], most: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gymnasium
 import numpy as np
@@ -12,12 +12,25 @@ from numpy.typing import NDArray
 
 from robot_agent.agent import Agent, AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
-from robot_agent.evaluation.model_quality import encode_episode, observations_of, retrieval_distance, states_after
+from robot_agent.evaluation.filming import Film
+from robot_agent.evaluation.model_quality import (
+    MOST_STATES,
+    encode_episode,
+    observations_of,
+    retrieval_distance,
+    states_after,
+)
 from robot_agent.loop import Loop
 from robot_agent.types import Transition
 
 EVALUATION_SEED = 1_000_003
 """Added to the run's seed, so that no evaluation episode begins as one of the life did."""
+
+LONGEST_EPISODE = 10_000
+"""Decisions after which an episode of an evaluation is cut off: a world may never end one."""
+
+FEWEST_STATES = 20
+"""Of an episode whose latents are compared with its states."""
 
 Frames = NDArray[np.uint8]
 
@@ -50,11 +63,12 @@ class Evaluation:
     Attributes:
         returns: one an episode.
         successes: whether the task was done when each episode ended; empty where the body does not say.
-        video: rendered frames of the first episode, empty if the body cannot be rendered.
+        video: rendered frames of the first episode or its beginning, empty if the body cannot be rendered.
         imagination: from the first episode, None if it cannot be rendered.
         retrieval: see `retrieval_distance`; empty where the simulator tells no state.
         transitions: decisions that were lived.
         decision_ms: time of each.
+        cut_off: episodes that were cut off because they did not end.
     """
 
     returns: list[float]
@@ -64,26 +78,49 @@ class Evaluation:
     retrieval: dict[str, float]
     transitions: int
     decision_ms: list[float]
+    cut_off: int = 0
 
 
 class _Recorder(Listener):
-    """Keeps the first episode's frames and all episodes' returns and states."""
+    """Keeps the first episode's beginning, some latents and states, and the summaries of all episodes."""
 
-    def __init__(self, body: gymnasium.Env, render: bool, on_episode: Callable[[int], None] | None) -> None:
-        self.body = body
+    def __init__(
+        self,
+        agent: Agent,
+        body: gymnasium.Env,
+        render: bool,
+        measure_latent: bool,
+        on_episode: Callable[[int], None] | None,
+    ) -> None:
+        self.agent = agent
         self.render = render and body.render_mode == "rgb_array"
+        self.measure_latent = measure_latent
         self.report = on_episode
-        self.frames: list[Frames] = []
+        self.film = Film(body)
+        self.beginning: list[Transition] = []
+        self.latents: list[torch.Tensor] = []
+        self.states: list[NDArray[np.float64]] = []
         self.summaries: list[EpisodeSummary] = []
 
     def on_step(self, transition: Transition, state: AgentState) -> None:
-        if self.render and not self.summaries:
-            self.frames.append(np.asarray(self.body.render(), np.uint8))
+        if self.render and not self.summaries and not self.film.is_full:
+            self.film.take()
+            self.beginning.append(transition)
 
     def on_episode(self, summary: EpisodeSummary) -> None:
-        self.summaries.append(summary)
+        if self.measure_latent and sum(map(len, self.states)) <= MOST_STATES:
+            after = states_after(summary.transitions)
+            if after is not None and len(after) >= FEWEST_STATES and self._is_as_wide(after):
+                self.latents.append(
+                    encode_episode(self.agent.mind, observations_of(summary.transitions))[-len(after) :]
+                )
+                self.states.append(after)
+        self.summaries.append(replace(summary, transitions=[]))
         if self.report:
             self.report(len(self.summaries))
+
+    def _is_as_wide(self, states: NDArray[np.float64]) -> bool:
+        return not self.states or states.shape[1] == self.states[0].shape[1]
 
 
 def evaluate(
@@ -94,6 +131,7 @@ def evaluate(
     render: bool = True,
     measure_latent: bool = True,
     on_episode: Callable[[int], None] | None = None,
+    longest_episode: int = LONGEST_EPISODE,
 ) -> Evaluation:
     """Lives `episodes` episodes and measures them.
 
@@ -105,42 +143,35 @@ def evaluate(
         render: record a video and the imagination strip of the first episode.
         measure_latent: compare the latent's neighbours with the simulator's true state, where it tells it.
         on_episode: called with the number of episodes done.
+        longest_episode: decisions after which an episode is cut off.
     """
-    recorder = _Recorder(body, render, on_episode)
+    recorder = _Recorder(agent, body, render, measure_latent, on_episode)
     driver = Driver(
         Loop(agent, explore=False),
         {"agent": body},
         [recorder],
         seed=EVALUATION_SEED + seed,
-        keep_transitions=True,
+        keep_transitions=MOST_STATES if measure_latent else 0,
+        longest_episode=longest_episode,
     )
     driver.run(lambda life: life.episodes >= episodes)
-    summaries = recorder.summaries
+    summaries, video = recorder.summaries, recorder.film.frames()
     return Evaluation(
         returns=[summary.episode_return for summary in summaries],
         successes=[summary.success for summary in summaries if summary.success is not None],
-        video=np.stack(recorder.frames) if recorder.frames else np.zeros((0, 2, 2, 3), np.uint8),
-        imagination=_imagine(agent, summaries[0].transitions, recorder.frames) if recorder.frames else None,
-        retrieval=_retrieval(agent, summaries) if measure_latent else {},
+        video=video,
+        imagination=_imagine(agent, recorder.beginning, video) if len(video) else None,
+        retrieval=(
+            retrieval_distance(torch.cat(recorder.latents), np.concatenate(recorder.states)) if recorder.states else {}
+        ),
         transitions=driver.decisions,
         decision_ms=[ms for summary in summaries for ms in summary.decision_ms],
+        cut_off=driver.cut_off,
     )
 
 
-def _retrieval(agent: Agent, summaries: Sequence[EpisodeSummary], largest: int = 2000) -> dict[str, float]:
-    kept: list[torch.Tensor] = []
-    states: list[NDArray[np.float64]] = []
-    for summary in summaries:
-        after = states_after(summary.transitions)
-        if after is None or len(after) < 20 or sum(map(len, states)) > largest:
-            continue
-        kept.append(encode_episode(agent.mind, observations_of(summary.transitions))[1:])
-        states.append(after)
-    return retrieval_distance(torch.cat(kept), np.concatenate(states)) if kept else {}
-
-
 @torch.no_grad()
-def _imagine(agent: Agent, episode: Sequence[Transition], frames: Sequence[Frames], steps: int = 12) -> Imagination:
+def _imagine(agent: Agent, episode: Sequence[Transition], frames: Frames, steps: int = 12) -> Imagination:
     """Rolls the world model open-loop along the actions of a stretch in the middle of the episode."""
     mind = agent.mind
     latents = encode_episode(mind, observations_of(episode))

@@ -16,6 +16,12 @@ from robot_agent.types import CAMERA_PREFIX, Observation, Transition
 NEAR_IN_TIME = 20
 """Decisions within which two latents are near because little time has passed."""
 
+MOST_STATES = 2_000
+"""States that are compared with each other; of more, evenly spread ones."""
+
+WIDEST_STATE = 10_000
+"""Numbers in a state, beyond which it is left out."""
+
 LARGEST_CHUNK = 256
 """Observations that are encoded at once: bounds the memory that a long episode takes."""
 
@@ -102,14 +108,25 @@ def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float
 
 
 def states_after(episode: Sequence[Transition]) -> NDArray[np.float64] | None:
-    """The simulator's true state after each decision `(steps, state_dim)`, None where it tells none."""
-    if any("state" not in step.info for step in episode):
-        return None
-    return np.stack([np.asarray(step.info["state"], np.float64) for step in episode])
+    """The simulator's true state after each decision `(steps, state_dim)`; None where it tells none, or no numbers of
+    one width."""
+    states: list[NDArray[np.float64]] = []
+    for step in episode:
+        try:
+            state = np.asarray(step.info.get("state")).ravel()
+        except ValueError:  # rows of different lengths: other people's environments call all kinds of things a state
+            return None
+        is_row = state.dtype.kind in "buif" and 0 < len(state) <= WIDEST_STATE
+        if not is_row or (states and len(state) != len(states[0])):
+            return None
+        states.append(state.astype(np.float64))
+    return np.stack(states) if states else None
 
 
 def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: int = NEAR_IN_TIME) -> dict[str, float]:
     """Does a near latent mean a near state? True state of the nearest latent, against a random one and the nearest.
+
+    Of more than `MOST_STATES`, evenly spread ones are compared.
 
     Args:
         latents: `(steps, latent_dim)` of one or more episodes.
@@ -119,10 +136,12 @@ def retrieval_distance(latents: Tensor, states: NDArray[np.float64], exclude: in
     Returns:
         mean distances `retrieval`, `retrieval_random` and `retrieval_oracle`.
     """
-    true = torch.from_numpy((states - states.mean(0)) / (states.std(0) + 1e-6))
-    near_in_time = (torch.arange(len(true))[:, None] - torch.arange(len(true))[None]).abs() < exclude
+    chosen = torch.linspace(0, len(states) - 1, min(len(states), MOST_STATES)).round().long()
+    true = torch.from_numpy((states - states.mean(0)) / (states.std(0) + 1e-6))[chosen]
+    latent = latents.cpu()[chosen].double()
+    near_in_time = (chosen[:, None] - chosen[None]).abs() < exclude
     between_states = torch.cdist(true, true)
-    between_latents = torch.cdist(latents.double().cpu(), latents.double().cpu())
+    between_latents = torch.cdist(latent, latent)
     found = between_latents.masked_fill(near_in_time, torch.inf).argmin(1)
     allowed = between_states.masked_fill(near_in_time, 0.0)
     return {

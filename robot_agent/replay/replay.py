@@ -175,6 +175,12 @@ class Replay:
         return sum(int(np.count_nonzero(~segment.rows["is_final"])) for segment in self.segments.values())
 
     @property
+    def frames(self) -> int:
+        """Control frames that they lasted."""
+        lived = ((segment, segment.rows["dt"][~segment.rows["is_final"]]) for segment in self.segments.values())
+        return sum(int(segment.spec.frames_in(dt).sum()) for segment, dt in lived)
+
+    @property
     def quarantined(self) -> int:
         """Rows that are never learned from."""
         return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from robot_agent.drivers.returns import close_body
 from robot_agent.errors import RunError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.replay.replay import Replay
@@ -80,26 +81,27 @@ def live_on(
         raise RunError(f"cannot copy {run} to {copy} ({error}): free some space") from error
     control_dt, frames = _rate(make_body)
     every = max(1, round(minutes * 60 / control_dt / stops))
-    start = Replay(folder.replay).decisions
+    lived = Replay(folder.replay)
+    start, start_frames = lived.decisions, lived.frames
     config = replace(load_config(folder), minutes=None, keep_checkpoints_every=every * frames)
     folder.write_config(to_tree(config))
     before = len(folder.read_metrics())
-    budget = replace(config, frames=(start + stops * every) * frames)
+    budget = replace(config, frames=start_frames + stops * every * frames)
     summary = Life(copy, budget, make_body, resume=True, on_progress=on_progress).live()
     if summary["status"] == "interrupted":
         raise KeyboardInterrupt
     steps = CheckpointStore(folder.checkpoints).steps
     steps = [step for step in steps if step > start and (step % every == 0 or step == steps[-1])]
-    lived = [
-        ((record["frames"] / frames - start) * control_dt / 60, record.get("success"))
+    episodes = [
+        ((record["frames"] - start_frames) / frames * control_dt / 60, record.get("success"))
         for record in folder.read_metrics()[before:]
     ]
-    return Adaptation(copy, tuple(steps), tuple((step - start) * control_dt / 60 for step in steps), tuple(lived))
+    return Adaptation(copy, tuple(steps), tuple((step - start) * control_dt / 60 for step in steps), tuple(episodes))
 
 
 def _rate(make_body: MakeBody) -> tuple[float, int]:
     """Seconds of a decision, and the frames in it."""
     body = make_body()
     spec = BodySpec.from_env(body)
-    body.close()
+    close_body(body)
     return spec.control_dt, spec.frames_per_step

@@ -10,9 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import yaml
 
 from robot_agent.errors import RunError
+
+LARGEST_ARRAY = 1_000
+"""Numbers of an array that is written out as JSON."""
+DEEPEST = 10
+"""Levels of a tree that is; it may contain itself."""
 
 
 class RunFolder:
@@ -24,7 +30,7 @@ class RunFolder:
         checkpoints: the last few.
         videos: mp4 files.
         tensorboard: events.
-        metrics: `metrics.jsonl`, a line an episode.
+        metrics: `metrics.jsonl`, a line an episode, and lines within an episode that takes long.
         updates: `updates.jsonl`, a line for some updates.
     """
 
@@ -111,7 +117,11 @@ class RunFolder:
         return read_json(self._evaluation)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The records of episodes."""
+        """The records of episodes that ended."""
+        return [record for record in read_lines(self.metrics) if "episode_return" in record]
+
+    def read_progress(self) -> list[dict[str, Any]]:
+        """All records, those within an episode included; these have `return_so_far` and `length_so_far`."""
         return read_lines(self.metrics)
 
     def read_updates(self) -> list[dict[str, Any]]:
@@ -143,16 +153,22 @@ def write_json(path: Path, tree: Mapping[str, Any]) -> None:
     Raises:
         RunError: the disk is full or gone; an older file stays as it is.
     """
-    write_whole(path, json.dumps(finite(tree), indent=2, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(plain(tree), indent=2, allow_nan=False) + "\n")
 
 
-def finite(tree: Any) -> Any:
-    """The same with None for numbers that are not finite: JSON knows none of them."""
+def plain(tree: Any, depth: int = 0) -> Any:
+    """The same in what JSON knows: None for numbers that are not finite, lists for arrays, texts for all else."""
+    if isinstance(tree, np.ndarray | np.generic):
+        tree = tree.tolist() if tree.size <= LARGEST_ARRAY else f"array of shape {tree.shape}"
+    if depth > DEEPEST:
+        return str(type(tree).__name__)
     if isinstance(tree, Mapping):
-        return {name: finite(value) for name, value in tree.items()}
+        return {str(name): plain(value, depth + 1) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [finite(value) for value in tree]
-    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+        return [plain(value, depth + 1) for value in tree]
+    if isinstance(tree, float):
+        return tree if math.isfinite(tree) else None
+    return tree if tree is None or isinstance(tree, str | int) else str(tree)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from robot_agent.agent import Agent
 from robot_agent.device import prepare_device
 from robot_agent.drivers.driver import EpisodeSummary
-from robot_agent.errors import CheckpointError
+from robot_agent.errors import CheckpointError, RunError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.hindsight import RewardFunction
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
@@ -43,7 +44,8 @@ class LearningRun:
 
     Raises:
         RunError: the folder holds a run and `resume` is False, or holds none and it is True; a value of the
-            configuration is out of bounds; another process writes into the folder.
+            configuration is out of bounds; another process writes into the folder; the learner's process cannot be
+            given `make_reward_function`.
         CheckpointError: no checkpoint can be used, or it is of another body.
     """
 
@@ -58,6 +60,8 @@ class LearningRun:
         start_learner: Callable[[LearnerJob], LearnerService] | None = None,
     ) -> None:
         validate(config)
+        if spec.goal_dim and make_reward_function and start_learner is None and not config.deterministic:
+            _check_picklable(make_reward_function)
         self.config = config
         self.spec = spec
         self.device = prepare_device(config.device)
@@ -68,7 +72,7 @@ class LearningRun:
             undo.callback(self.lock.close)
             self._begin(keep_config or not resume, make_reward_function, start_learner, undo)
             undo.pop_all()
-        self.started = self.last_checkpoint = time.perf_counter()
+        self.started = self.last_checkpoint = self.last_metrics = time.perf_counter()
         self.decisions_at_start = self.decisions
 
     def _begin(
@@ -81,6 +85,8 @@ class LearningRun:
         config, spec, resume = self.config, self.spec, self.resumed
         before = Replay(self.folder.replay) if resume else None
         self.decisions = before.decisions if before else 0
+        self.frames = before.frames if before else 0
+        """Simulator control frames lived, action repeat included."""
         self.episodes = before.next_episode if before else 0
         self.quarantined_before = before.quarantined if before else 0
         self.seconds_before = self._seconds_so_far() if resume else 0.0
@@ -95,11 +101,6 @@ class LearningRun:
         self.metrics = MetricsWriter(self.folder)
         undo.callback(self.metrics.close)
         self.learner = self._start_learner(make_reward_function, start_learner)
-
-    @property
-    def frames(self) -> int:
-        """Simulator control frames lived, action repeat included."""
-        return self.decisions * self.spec.frames_per_step
 
     @property
     def seconds(self) -> float:
@@ -126,18 +127,27 @@ class LearningRun:
         """Appends to replay and tells the learner; waits as `LearnerService.advance` does."""
         self.replay.append(transition)
         self.decisions += 1
+        self.frames += int(self.spec.frames_in(transition.dt))
         self.learner.advance(self.decisions, hurry=hurry)
 
     def end_episode(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
         """Writes a line of metrics about an episode, and what the learner has to tell."""
         self.episodes += 1
         self.returns.append(summary.episode_return)
+        ended = {"episode_return": summary.episode_return, "episode_length": summary.length}
+        self._write_metrics(summary, {**ended, **gauges})
+
+    def note_progress(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+        """The same about an episode that has not ended yet: it may take very long, or never end."""
+        so_far = {"return_so_far": summary.episode_return, "length_so_far": summary.length}
+        self._write_metrics(summary, {**so_far, **gauges})
+
+    def _write_metrics(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+        self.last_metrics = time.perf_counter()
         self.metrics.episode(
             {
                 "frames": self.frames,
                 "episode": summary.episode,
-                "episode_return": summary.episode_return,
-                "episode_length": summary.length,
                 "seconds": round(self.seconds, 3),
                 "updates": self.learner.updates,
                 "skipped_updates": self.learner.skipped_updates,
@@ -192,5 +202,16 @@ class LearningRun:
         return InlineLearnerService(job) if self.config.deterministic else ProcessLearnerService(job)
 
     def _seconds_so_far(self) -> float:
-        records = [*self.folder.read_metrics()[-1:], self.folder.read_summary()]
+        records = [*self.folder.read_progress()[-1:], self.folder.read_summary()]
         return max(float(record.get("seconds", 0.0)) for record in records)
+
+
+def _check_picklable(make_reward_function: MakeRewardFunction) -> None:
+    """Before anything is written: the learner's process builds the body's reward function itself."""
+    try:
+        ForkingPickler.dumps(make_reward_function)
+    except Exception as error:  # pickle raises several kinds
+        raise RunError(
+            f"the function that makes the body cannot be given to the learner's process ({error}): "
+            "define it at the top of a module, without lambda, or learn with deterministic=True in this process"
+        ) from error

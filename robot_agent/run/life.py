@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ import numpy as np
 
 from robot_agent.agent import AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
+from robot_agent.drivers.returns import close_body
 from robot_agent.errors import RunError
 from robot_agent.evaluation.model_quality import latent_quality
 from robot_agent.learning.hindsight import RewardFunction
@@ -28,10 +29,15 @@ from robot_agent.run.config import RunConfig, resumed, validate
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.learning_run import LearningRun
 from robot_agent.run.load import load_config
+from robot_agent.run.readings import ReadingsWatch
 from robot_agent.types import BodySpec, Transition
 
 MakeBody = Callable[[], gymnasium.Env[Any, Any]]
 RECENT_EPISODES = 5
+METRICS_SECONDS = 60.0
+"""Without the end of an episode, after which a line of metrics is written all the same."""
+FEWEST_KEPT, MOST_KEPT, KEPT_BYTES = 64, 2_000, 64_000_000
+"""Of the transitions of an episode, which may never end, that stay in memory until it does."""
 ABOUT_THE_WORLD = ("world", "chapter", "drift")
 """Of what a body says beside a step, what goes into the metrics, so that curves can be held against the changes."""
 
@@ -78,6 +84,12 @@ class Recorder(Listener):
         )
 
 
+def transitions_kept(spec: BodySpec) -> int:
+    """How many of an episode fit into `KEPT_BYTES`, at most `MOST_KEPT`: what is measured at its end."""
+    pixels = sum(height * width * 3 for _, (height, width) in spec.cameras)
+    return max(FEWEST_KEPT, min(MOST_KEPT, KEPT_BYTES // (pixels + 4 * spec.proprio_dim + 8 * spec.goal_dim)))
+
+
 class Life(LearningRun):
     """One agent in one body, learning; owns the run folder while it lasts.
 
@@ -93,7 +105,7 @@ class Life(LearningRun):
         RunError: the folder holds a run and `resume` is False, or holds none and it is True; a value of the
             configuration is out of bounds; the budget is spent already; another process writes into the folder.
         CheckpointError: no checkpoint can be used, or it is of another body.
-        BodyError: the body's spaces are not what an agent can live in.
+        BodyError: the body's spaces are not what an agent can live in; in `live`, its readings were never finite.
     """
 
     def __init__(
@@ -114,7 +126,7 @@ class Life(LearningRun):
             reward_function = RewardFunctionOf(make_body)
             super().__init__(path, config, BodySpec.from_env(self.body), reward_function, resume, keep_budget)
         except BaseException:
-            self.body.close()
+            close_body(self.body)
             raise
         self.earlier_returns = [record["episode_return"] for record in self.folder.read_metrics()] if resume else []
         self.largest_episodes = float("inf")
@@ -129,32 +141,39 @@ class Life(LearningRun):
             episodes: a further budget, counted from now.
         """
         self.largest_episodes = episodes
+        readings = ReadingsWatch()
         driver = Driver(
             Loop(self.agent, self.learner.weights),
             {"agent": self.body},
-            [Recorder(self)],
+            [Recorder(self), readings],
             seed=self.config.seed,
             first_episode=self.episodes,
-            keep_transitions=True,
+            keep_transitions=transitions_kept(self.spec),
         )
         try:
             with self._interruptible():
                 driver.run(self._is_over)
             self.checkpoint()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Exception) and self.decisions > self.decisions_at_start:
+                with suppress(Exception):  # what failed first is what a person must know
+                    self.checkpoint()
             self.close()
             if not self.resumed and not self.decisions:
                 shutil.rmtree(self.folder.path, ignore_errors=True)  # a start that failed is no run
             raise
         self.close()
-        return self._summarise()
+        summary = self._summarise()
+        if not self.interrupted:
+            readings.check()
+        return summary
 
     def close(self) -> None:
         """Ends the learner and closes body and files."""
         try:
             super().close()
         finally:
-            self.body.close()
+            close_body(self.body)
 
     def _check_goes_on(self, before: Replay) -> None:
         super()._check_goes_on(before)
@@ -174,6 +193,10 @@ class Life(LearningRun):
             self.on_progress(Progress(self.frames, self.seconds, self.episodes, last, self.learner.updates, rate))
         if self.checkpoint_is_due:
             self.checkpoint()
+        if time.perf_counter() - self.last_metrics > METRICS_SECONDS:
+            episode = driver.running("agent")
+            if episode.length:
+                self.note_progress(episode, latent_quality(self.agent.mind, episode.transitions[-FEWEST_KEPT:]))
         return self.in_a_hurry() or len(self.returns) >= self.largest_episodes or self.frames >= self.config.frames
 
     def in_a_hurry(self) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from robot_agent.errors import RunError
-from robot_agent.run.folder import RunFolder, read_lines, write_whole
+from robot_agent.run.folder import RunFolder, plain, read_lines, write_whole
 
 
 class MetricsWriter:
@@ -27,7 +26,7 @@ class MetricsWriter:
         self._events = SummaryWriter(str(folder.tensorboard))
 
     def episode(self, record: Mapping[str, Any]) -> None:
-        """A line about an episode, with at least `frames` and `episode_return`.
+        """A line about an episode, with at least `frames`, and `episode_return` if it has ended.
 
         Raises:
             RunError: the disk is full or gone.
@@ -49,15 +48,11 @@ class MetricsWriter:
         self._events.close()
 
     def _write(self, file: TextIO, group: str, record: Mapping[str, Any], step: int) -> None:
-        # JSON knows no NaN.
-        plain = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in record.items()
-        }
+        line = plain(record)
         try:
-            file.write(json.dumps(plain) + "\n")
+            file.write(json.dumps(line, allow_nan=False) + "\n")
             file.flush()
-            for name, value in plain.items():
+            for name, value in line.items():
                 if isinstance(value, int | float):
                     self._events.add_scalar(f"{group}/{name}", value, step)
         except OSError as error:

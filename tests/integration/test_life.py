@@ -177,7 +177,8 @@ class Poisoned(PointMass):
 
 
 def test_numbers_that_are_not_finite_are_quarantined_and_learning_goes_on(tmp_path: Path):
-    summary = Life(tmp_path / "run", run_config(frames=400), Poisoned).live()
+    with pytest.warns(UserWarning, match="learns nothing from such decisions"):
+        summary = Life(tmp_path / "run", run_config(frames=400), Poisoned).live()
     assert summary["quarantined"] == 50
     assert summary["updates"] == 400
     assert summary["skipped_updates"] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from robot_agent.agent import Agent, AgentState
 from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
+from robot_agent.errors import BodyError
 from robot_agent.loop import Loop
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.types import BodySpec, Transition
@@ -115,6 +116,109 @@ def test_what_a_broken_sensor_saw_is_quarantined_and_the_body_repeats_its_last_s
 
 def test_an_episode_is_handed_on_only_where_it_was_asked_for():
     assert [len(summary.transitions) for summary in live({"agent": PointMass(length=4)}, 4).episodes] == [0]
-    kept = live({"agent": PointMass(length=4)}, 4, keep_transitions=True)
+    kept = live({"agent": PointMass(length=4)}, 4, keep_transitions=1000)
     assert kept.episodes[0].transitions == kept.steps
     assert len(kept.episodes[0].decision_ms) == 4
+
+
+def test_of_an_episode_that_does_not_end_only_the_newest_is_kept():
+    class Endless(PointMass):
+        def step(self, action: np.ndarray):
+            observation, reward, _, _, info = super().step(action)
+            return observation, reward, False, False, {**info, "picture": np.zeros((64, 64, 3)), "drift": {"a": 1.0}}
+
+    driver = Driver(Loop(Agent(SPEC, AGENT)), {"agent": Endless()}, keep_transitions=10)
+    driver.run(lambda life: life.decisions >= 50)
+    episode = driver.running("agent")
+    assert episode.length == 50
+    assert [step.step for step in episode.transitions] == list(range(40, 50))
+    assert {name for step in episode.transitions for name in step.info} == {"state", "drift"}
+
+
+def test_an_episode_that_does_not_end_is_cut_off_where_that_was_asked_for():
+    heard = live({"agent": PointMass(length=1000)}, 25, longest_episode=10)
+    ends = [step for step in heard.steps if step.truncated]
+    assert [(step.episode, step.step, step.terminated) for step in ends] == [(0, 9, False), (1, 9, False)]
+    assert all(step.final_observation is not None for step in ends)
+
+
+class Reusing(PointMass):
+    """Returns the same arrays at each step, with the number of the step in them, and writes into the action."""
+
+    def __init__(self) -> None:
+        super().__init__(camera=True)
+        self.arrays = {"camera/main": np.zeros((16, 16, 3), np.uint8)}
+        self.state = np.zeros(2)
+
+    def reset(self, **options: Any):
+        super().reset(**options)
+        self.arrays["camera/main"][:] = 0
+        return self.arrays, {}
+
+    def step(self, action: np.ndarray):
+        _, reward, terminated, truncated, _ = super().step(action)
+        action[:] = 7
+        self.arrays["camera/main"][:] = self.steps
+        self.state[:] = self.steps
+        return self.arrays, reward, terminated, truncated, {"state": self.state}
+
+
+def test_arrays_that_a_body_writes_again_change_nothing_that_was_lived():
+    heard = Heard()
+    driver = Driver(Loop(Agent(BodySpec.from_env(Reusing()), AGENT)), {"agent": Reusing()}, [heard])
+    driver.run(lambda life: life.decisions >= 5)
+    for number, (step, state) in enumerate(zip(heard.steps, heard.states, strict=True)):
+        assert np.all(step.observation["camera/main"] == number)
+        assert np.all(step.info["state"] == number + 1)
+        assert np.all(np.abs(step.action) <= 1)
+        assert np.all(np.abs(state.action) <= 1)
+
+
+@pytest.mark.parametrize("reward", [np.array([0.5]), np.array([[0.5]]), np.float32(0.5), np.array(0.5), [0.5]])
+def test_a_reward_of_one_number_is_taken_whatever_holds_it(reward: Any):
+    heard = live({"agent": Scripted([reward] * 3)}, 3)
+    assert [step.reward for step in heard.steps] == [0.5] * 3
+
+
+@pytest.mark.parametrize("reward", ["1", np.zeros(2), {}])
+def test_a_reward_that_is_no_number_is_one_sentence(reward: Any):
+    with pytest.raises(BodyError, match="expected one number"):
+        live({"agent": Scripted([reward] * 3)}, 3)
+
+
+@pytest.mark.parametrize(
+    ("info", "success"),
+    [
+        ({"success": True}, True),
+        ({"success": np.array([1.0])}, True),
+        ({"is_success": np.False_}, False),
+        ({"success": np.array([True, False])}, None),
+        ({"success": "yes"}, None),
+        ({"success": None}, None),
+        ({"success": float("nan")}, None),
+        ({"success": [[1], [1, 2]]}, None),
+        (None, None),
+        ([1, 2], None),
+    ],
+)
+def test_success_is_taken_where_it_means_yes_or_no(info: Any, success: bool | None):
+    class Saying(PointMass):
+        def step(self, action: np.ndarray):
+            *returned, _ = super().step(action)
+            return *returned, info
+
+    assert [summary.success for summary in live({"agent": Saying(length=3)}, 3).episodes] == [success]
+
+
+@pytest.mark.parametrize(("frames", "share"), [(4, 1.0), (1, 0.25), (np.int64(3), 0.75), (9, 1.0), ("few", 1.0)])
+def test_a_decision_within_which_an_episode_ended_lasted_as_long_as_it_did(frames: Any, share: float):
+    class Repeating(PointMass):
+        metadata = {**PointMass.metadata, "frames_per_step": 4}  # noqa: RUF012
+
+        def step(self, action: np.ndarray):
+            *returned, info = super().step(action)
+            return *returned, {**info, "frames": frames}
+
+    heard = Heard()
+    Driver(Loop(Agent(BodySpec.from_env(Repeating()), AGENT)), {"agent": Repeating()}, [heard]).step()
+    assert heard.steps[0].dt == pytest.approx(0.1 * share)
