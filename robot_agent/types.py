@@ -91,6 +91,13 @@ class BodySpec:
         def width(key: str) -> int:
             return int(space.spaces[key].shape[0]) if key in space.spaces else 0  # type: ignore[index]
 
+        goals = {key: width(key) for key in GOAL_KEYS if key in space.spaces}
+        if goals and (len(goals) < 2 or len(set(goals.values())) > 1 or 0 in goals.values()):
+            found = " and ".join(f"{key} of {size} numbers" for key, size in goals.items())
+            raise BodyError(
+                f"the observation has {found}, expected {' and '.join(GOAL_KEYS)} of the same width, at least 1: "
+                "add what is missing, or rename an observation that is no goal"
+            )
         if not cameras and not width("proprio"):
             raise BodyError("the observation has neither a camera nor proprio: give the agent at least one stream")
         return cls(

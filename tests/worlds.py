@@ -67,12 +67,18 @@ class PointMass(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
 
 class Reach(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
-    """A point that shall go to a goal which changes with each episode; the reward is 1 within 0.15 of it, else 0."""
+    """A point that shall go to a goal which changes with each episode; the reward is 1 within 0.15 of it, else 0.
+
+    Args:
+        length: decisions of an episode.
+        success_ends: an episode ends at its goal.
+    """
 
     metadata = {"control_dt": 0.1, "frames_per_step": 1}  # noqa: RUF012
 
-    def __init__(self, length: int = 25) -> None:
+    def __init__(self, length: int = 25, success_ends: bool = False) -> None:
         self.length = length
+        self.success_ends = success_ends
         self.action_space = spaces.Box(-1, 1, (2,), np.float32)
         self.observation_space = spaces.Dict(
             {
@@ -93,8 +99,11 @@ class Reach(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.position = np.clip(self.position + 0.2 * np.clip(action, -1, 1), -1.2, 1.2)
         self.steps += 1
         observation = self._observe()
-        reward = float(self.compute_reward(observation["achieved_goal"], observation["desired_goal"], {}))
-        return observation, reward, False, self.steps >= self.length, {}
+        reward = self.judged(observation)
+        return observation, reward, self.success_ends and reward > 0, self.steps >= self.length, {}
+
+    def judged(self, observation: dict[str, np.ndarray]) -> float:
+        return float(self.compute_reward(observation["achieved_goal"], observation["desired_goal"], {}))
 
     def compute_reward(self, achieved: np.ndarray, desired: np.ndarray, info: dict[str, Any]) -> np.ndarray:
         return (np.linalg.norm(achieved - desired, axis=-1) < 0.15).astype(np.float32)

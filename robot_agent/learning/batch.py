@@ -15,10 +15,12 @@ class LearningBatch:
 
     Shapes: cameras uint8 `(windows, frame_stack + horizon, height, width, 3)`, proprio `(windows, horizon + 1, n)`,
     actions `(windows, horizon, action_dim)`, rewards, in the world's units, float64 `(windows, horizon)`, reward_known,
-    terminated and steps_known `(windows, horizon)`, observations_known `(windows, horizon + 1)`, all four 0 or 1, goal
-    `(windows, goal_dim)`.
+    terminated, lived_ends and steps_known `(windows, horizon)`, observations_known `(windows, horizon + 1)`, all five 0
+    or 1, goal `(windows, goal_dim)`.
 
     Attributes:
+        terminated: whether the step ends the episode for this goal: what comes after is worth nothing.
+        lived_ends: whether it did when it was lived, for another goal where `goal` is one of hindsight.
         ends: whether any of the steps is terminal, known to the host.
     """
 
@@ -28,6 +30,7 @@ class LearningBatch:
     rewards: Tensor
     reward_known: Tensor
     terminated: Tensor
+    lived_ends: Tensor
     steps_known: Tensor
     observations_known: Tensor
     goal: Tensor

@@ -16,7 +16,8 @@ from robot_agent.errors import CheckpointError
 from robot_agent.learning.batch import LearningBatch
 from robot_agent.learning.batch_dump import dump_batch
 from robot_agent.learning.checkpoint import Checkpoint, CheckpointStore, flatten, unflatten
-from robot_agent.learning.hindsight import HindsightConfig, RewardFunction, relabel
+from robot_agent.learning.goal_functions import GoalFunctions
+from robot_agent.learning.hindsight import Hindsight, HindsightConfig
 from robot_agent.learning.learner import Learner, LearnerConfig
 from robot_agent.learning.weight_store import WeightStore
 from robot_agent.mind import Mind, MindConfig
@@ -62,7 +63,7 @@ class OnlineLearner:
         replay: where experience is.
         weights: where new weights go.
         seed: of initial weights and all draws.
-        reward_function: a goal world's `compute_reward`; None switches hindsight off.
+        goal_functions: a goal world's; None switches hindsight off.
         dump_folder: where batches with a non-finite loss go.
         device: where the learning happens.
 
@@ -79,7 +80,7 @@ class OnlineLearner:
         replay: Replay,
         weights: WeightStore,
         seed: int = 0,
-        reward_function: RewardFunction | None = None,
+        goal_functions: GoalFunctions | None = None,
         dump_folder: Path | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
@@ -91,7 +92,7 @@ class OnlineLearner:
         self.sampler = SequenceSampler(replay, config.learner.horizon, stack, config.sampler)
         self.weights = weights
         self.rng = np.random.default_rng((seed, 1))
-        self.reward_function = reward_function
+        self.hindsight = Hindsight(goal_functions, spec, replay, config.hindsight) if goal_functions else None
         self.dump_folder = dump_folder
         self.starved = False
         self.skipped_updates = 0
@@ -122,9 +123,10 @@ class OnlineLearner:
             ValueError: it found none.
         """
         drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
-        if self.reward_function is not None:
-            drawn = relabel(drawn, self.reward_function, self.spec.frames_per_step, self.config.hindsight, self.rng)
-        metrics = self.learner.update(self._to_tensors(drawn))
+        lived_ends = drawn.terminated
+        if self.hindsight is not None:
+            drawn = self.hindsight.relabel(drawn, self.attempts, self.rng)
+        metrics = self.learner.update(self._to_tensors(drawn, lived_ends))
         self._uncounted.append((self.attempts, drawn, metrics["skipped"]))
         if len(self._uncounted) >= self.config.publish_every:
             self.count_skipped()
@@ -146,7 +148,7 @@ class OnlineLearner:
         self.skipped_updates = skipped
         self._uncounted.clear()
 
-    def _to_tensors(self, drawn: SequenceBatch) -> LearningBatch:
+    def _to_tensors(self, drawn: SequenceBatch, lived_ends: NDArray[np.bool_]) -> LearningBatch:
         def move(array: NDArray[Any]) -> Tensor:
             return torch.from_numpy(array).to(self.device)
 
@@ -157,6 +159,7 @@ class OnlineLearner:
             rewards=move(drawn.rewards),
             reward_known=move(drawn.reward_known).float(),
             terminated=move(drawn.terminated).float(),
+            lived_ends=move(lived_ends).float(),
             steps_known=move(drawn.steps_known).float(),
             observations_known=move(drawn.observations_known).float(),
             goal=move(drawn.desired_goal[:, 0]),
@@ -170,7 +173,13 @@ class OnlineLearner:
         return store.save(
             decisions,
             tensors,
-            {"learner": state, "sampler_rng": self.rng.bit_generator.state, "body": asdict(self.spec), **extra},
+            {
+                "learner": state,
+                "sampler_rng": self.rng.bit_generator.state,
+                "hindsight": self.hindsight.state_dict() if self.hindsight else None,
+                "body": asdict(self.spec),
+                **extra,
+            },
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -188,3 +197,10 @@ class OnlineLearner:
             ) from error
         self.skipped_updates = self.learner.skipped_updates
         self.rng.bit_generator.state = checkpoint.state["sampler_rng"]
+        if self.hindsight and checkpoint.state.get("hindsight"):  # earlier versions kept none
+            self.hindsight.load_state_dict(checkpoint.state["hindsight"])
+
+    def close(self) -> None:
+        """Frees what hindsight opened."""
+        if self.hindsight:
+            self.hindsight.close()

@@ -22,7 +22,7 @@ from torch import Tensor
 from robot_agent.device import prepare_device
 from robot_agent.errors import RobotAgentError
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.goal_functions import GoalFunctions
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.weight_store import LocalWeightStore, SharedMemoryWeightStore, WeightStore
 from robot_agent.mind import MindConfig
@@ -44,7 +44,7 @@ class LearnerJob:
         seed: of initial weights and draws.
         run_folder: holds `replay/`, `checkpoints/` and `dumps/`.
         weights_path: of the shared-memory weight store.
-        make_reward_function: builds a goal world's `compute_reward` in the learner's process, or None.
+        make_goal_functions: gives a goal world's functions where the learner runs, or None.
         resume: begin from the newest checkpoint.
         device: where the learning happens.
         keep_checkpoints_every: decisions between two checkpoints that are kept for good; 0 for none.
@@ -56,7 +56,7 @@ class LearnerJob:
     seed: int
     run_folder: Path
     weights_path: Path
-    make_reward_function: Callable[[], RewardFunction | None] | None = None
+    make_goal_functions: Callable[[], GoalFunctions | None] | None = None
     resume: bool = False
     device: str = "cpu"
     keep_checkpoints_every: int = 0
@@ -74,7 +74,7 @@ class LearnerJob:
             Replay(self.run_folder / "replay"),
             weights,
             self.seed,
-            self.make_reward_function() if self.make_reward_function else None,
+            self.make_goal_functions() if self.make_goal_functions else None,
             self.run_folder / "dumps",
             self.device,
         )
@@ -180,7 +180,7 @@ class InlineLearnerService:
         return self._learner.save(self._store, decisions, extra)
 
     def close(self) -> None:
-        """Nothing runs on."""
+        self._learner.close()
 
 
 class ProcessLearnerService:
@@ -310,7 +310,10 @@ def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
         learner = job.build(SharedMemoryWeightStore(job.weights_path))
         pipe.send(("progress", *_progress(learner)))
         pipe.send(("ready", str(os.getpid())))
-        _serve_forever(learner, job.checkpoints(), pipe, largest_lag)
+        try:
+            _serve_forever(learner, job.checkpoints(), pipe, largest_lag)
+        finally:
+            learner.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
     except Exception as error:  # whatever ended learning is told to the parent, which tells the person

@@ -45,6 +45,7 @@ class SequenceBatch:
         steps_known: bool `(windows, horizon)`, whether the step was lived; False from some step on where padded.
         observations_known: bool `(windows, horizon + 1)`; the first always is. False where padded, and after a step
             that ended the episode with an observation that is not finite.
+        dt: float32 `(windows, horizon)`, seconds that each decision lasted, 0 where unknown.
         desired_goal: float32 `(windows, horizon + 1, goal_dim)`.
         achieved_goal: float32 `(windows, horizon + 1, goal_dim)`.
         future_achieved_goal: float32 `(windows, goal_dim)`, drawn from the later known observations of the same
@@ -60,6 +61,7 @@ class SequenceBatch:
     terminated: NDArray[np.bool_]
     steps_known: NDArray[np.bool_]
     observations_known: NDArray[np.bool_]
+    dt: NDArray[np.float32]
     desired_goal: NDArray[np.float32]
     achieved_goal: NDArray[np.float32]
     future_achieved_goal: NDArray[np.float32]
@@ -158,6 +160,7 @@ class SequenceSampler:
             "reward": np.empty((size, horizon), np.float64),
             "reward_known": np.empty((size, horizon), np.bool_),
             "terminated": np.empty((size, horizon), np.bool_),
+            "dt": np.empty((size, horizon), np.float32),
         }
         future_goal = np.empty((size, spec.goal_dim), np.float32)
         for number in np.unique(segments):
@@ -170,7 +173,7 @@ class SequenceSampler:
                 target[mine] = rows[CAMERA_PREFIX + name][frames[mine]]
             if spec.goal_dim:
                 future_goal[mine] = rows["achieved_goal"][future[mine]]
-        for name in ("action", "reward", "reward_known", "terminated"):
+        for name in ("action", "reward", "reward_known", "terminated", "dt"):
             fields[name][~steps_known] = 0
         return SequenceBatch(
             cameras=cameras,
@@ -181,6 +184,7 @@ class SequenceSampler:
             terminated=fields["terminated"],
             steps_known=steps_known,
             observations_known=wanted <= last,
+            dt=fields["dt"],
             desired_goal=fields["desired_goal"],
             achieved_goal=fields["achieved_goal"],
             future_achieved_goal=future_goal,

@@ -16,7 +16,7 @@ from robot_agent.device import prepare_device
 from robot_agent.drivers.driver import EpisodeSummary
 from robot_agent.errors import CheckpointError, RunError
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.goal_functions import GoalFunctions
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.replay.schema import row_dtype
@@ -26,7 +26,7 @@ from robot_agent.run.load import check_body
 from robot_agent.run.metrics import MetricsWriter
 from robot_agent.types import BodySpec, Transition
 
-MakeRewardFunction = Callable[[], RewardFunction | None]
+MakeGoalFunctions = Callable[[], GoalFunctions | None]
 
 
 class LearningRun:
@@ -36,8 +36,8 @@ class LearningRun:
         path: of the run folder.
         config: of the run.
         spec: shapes of the body.
-        make_reward_function: builds a goal world's `compute_reward` in the learner's process; picklable. None switches
-            hindsight off.
+        make_goal_functions: gives a goal world's functions where the learner runs; picklable where that is a process
+            of its own. None switches hindsight off.
         resume: go on with the run that the folder holds.
         keep_config: write the configuration of a resumed run into its folder, for the next time.
         start_learner: how learning runs beside acting; by default as the configuration says.
@@ -54,7 +54,7 @@ class LearningRun:
         path: Path,
         config: RunConfig,
         spec: BodySpec,
-        make_reward_function: MakeRewardFunction | None = None,
+        make_goal_functions: MakeGoalFunctions | None = None,
         resume: bool = False,
         keep_config: bool = True,
         start_learner: Callable[[LearnerJob], LearnerService] | None = None,
@@ -70,7 +70,7 @@ class LearningRun:
         with ExitStack() as undo:  # what fails half-way leaves nothing open
             self.lock = self.folder.lock()
             undo.callback(self.lock.close)
-            self._begin(keep_config or not resume, make_reward_function, start_learner, undo)
+            self._begin(keep_config or not resume, make_goal_functions, start_learner, undo)
             undo.pop_all()
         self.started = self.last_checkpoint = self.last_metrics = time.perf_counter()
         self.decisions_at_start = self.decisions
@@ -78,7 +78,7 @@ class LearningRun:
     def _begin(
         self,
         keep_config: bool,
-        make_reward_function: MakeRewardFunction | None,
+        make_goal_functions: MakeGoalFunctions | None,
         start_learner: Callable[[LearnerJob], LearnerService] | None,
         undo: ExitStack,
     ) -> None:
@@ -100,7 +100,7 @@ class LearningRun:
         undo.callback(self.replay.close)
         self.metrics = MetricsWriter(self.folder)
         undo.callback(self.metrics.close)
-        self.learner = self._start_learner(make_reward_function, start_learner)
+        self.learner = self._start_learner(make_goal_functions, start_learner)
 
     @property
     def seconds(self) -> float:
@@ -183,7 +183,7 @@ class LearningRun:
             )
 
     def _start_learner(
-        self, make_reward_function: MakeRewardFunction | None, start: Callable[[LearnerJob], LearnerService] | None
+        self, make_goal_functions: MakeGoalFunctions | None, start: Callable[[LearnerJob], LearnerService] | None
     ) -> LearnerService:
         job = LearnerJob(
             spec=self.spec,
@@ -192,7 +192,7 @@ class LearningRun:
             seed=self.config.seed,
             run_folder=self.folder.path,
             weights_path=self.folder.path / "weights.shared",
-            make_reward_function=make_reward_function if self.spec.goal_dim else None,
+            make_goal_functions=make_goal_functions if self._has_hindsight else None,
             resume=self.resumed,
             device=self.device,
             keep_checkpoints_every=self.keep_checkpoints_every,
@@ -200,6 +200,10 @@ class LearningRun:
         if start is not None:
             return start(job)
         return InlineLearnerService(job) if self.config.deterministic else ProcessLearnerService(job)
+
+    @property
+    def _has_hindsight(self) -> bool:
+        return self.spec.goal_dim > 0 and self.config.online.hindsight.share > 0
 
     def _seconds_so_far(self) -> float:
         records = [*self.folder.read_progress()[-1:], self.folder.read_summary()]

@@ -7,9 +7,11 @@ import shutil
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +24,7 @@ from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
 from robot_agent.drivers.returns import close_body
 from robot_agent.errors import RunError
 from robot_agent.evaluation.model_quality import latent_quality
-from robot_agent.learning.hindsight import RewardFunction
+from robot_agent.learning.goal_functions import GoalFunctions
 from robot_agent.loop import Loop
 from robot_agent.replay.replay import Replay
 from robot_agent.run.config import RunConfig, resumed, validate
@@ -54,14 +56,37 @@ class Progress:
     decisions_per_second: float
 
 
-class RewardFunctionOf:
-    """Builds a goal world in the learner's process and takes its `compute_reward`; picklable."""
+class GoalFunctionsOf:
+    """Builds a goal world once more, where the learner runs in a process of its own; picklable if `make_body` is."""
 
     def __init__(self, make_body: MakeBody) -> None:
         self.make_body = make_body
 
-    def __call__(self) -> RewardFunction | None:
-        return getattr(self.make_body().unwrapped, "compute_reward", None)
+    def __call__(self) -> GoalFunctions | None:
+        """Those of another body, None with a warning where there can be no other."""
+        try:
+            body = self.make_body()
+        except Exception as error:  # a stranger's: of some worlds and devices there is only one
+            warnings.warn(
+                "hindsight is off: the learner's process cannot build the world a second time "
+                f"({type(error).__name__}: {error}); use --deterministic, which needs one body alone",
+                stacklevel=2,
+            )
+            return None
+        return goal_functions_of(body, body.close)
+
+
+def goal_functions_of(body: gymnasium.Env[Any, Any], close: Callable[[], None] = lambda: None) -> GoalFunctions | None:
+    """Those of a body of a goal world, None with a warning where it has none."""
+    functions = GoalFunctions.of_env(body, close)
+    if functions is None:
+        close()
+        warnings.warn(
+            "hindsight is off: the world has goals and no compute_reward(achieved, desired, info); add it, or set "
+            "online.hindsight.share to 0",
+            stacklevel=2,
+        )
+    return functions
 
 
 class Recorder(Listener):
@@ -96,7 +121,7 @@ class Life(LearningRun):
     Args:
         path: of the run folder.
         config: of the run; when resuming it must be the folder's own but for budget and device.
-        make_body: builds the body; picklable where hindsight needs its `compute_reward` in the learner's process.
+        make_body: builds the body; picklable for hindsight where the learner runs in a process of its own.
         resume: go on with the run that the folder holds.
         on_progress: called after each decision.
         keep_budget: write the budget of a resumed run into its folder, for the next time.
@@ -123,8 +148,10 @@ class Life(LearningRun):
         self.body = make_body()
         self.on_progress = on_progress
         try:
-            reward_function = RewardFunctionOf(make_body)
-            super().__init__(path, config, BodySpec.from_env(self.body), reward_function, resume, keep_budget)
+            spec = BodySpec.from_env(self.body)
+            # In this thread the body itself can say what a goal is worth.
+            functions = partial(goal_functions_of, self.body) if config.deterministic else GoalFunctionsOf(make_body)
+            super().__init__(path, config, spec, functions, resume, keep_budget)
         except BaseException:
             close_body(self.body)
             raise

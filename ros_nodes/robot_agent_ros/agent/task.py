@@ -12,8 +12,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent.run.learning_run import MakeRewardFunction
-from robot_agent.run.life import RewardFunctionOf
+from robot_agent.run.learning_run import MakeGoalFunctions
+from robot_agent.run.life import GoalFunctionsOf
 from robot_agent.types import Observation
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
@@ -123,11 +123,11 @@ def task_of(config: AgentConfig, body: RobotBody, env: gymnasium.Env[Any, Any] |
 
 def hindsight_of(
     config: AgentConfig, world: str, streams: Sequence[str], camera_size: tuple[int, int], body: str | None = None
-) -> MakeRewardFunction | None:
-    """What builds the world's `compute_reward` in the learner's process; None where the world does not judge."""
+) -> MakeGoalFunctions | None:
+    """What gives the world's functions of goals in the learner's process; None where the world does not judge."""
     if not world or config.reward != "world":
         return None
-    return RewardFunctionOf(partial(make_world, world, tuple(streams), camera_size, None, body))
+    return GoalFunctionsOf(partial(make_world, world, tuple(streams), camera_size, None, body))
 
 
 def named_function(name: str) -> Callable[..., Any]:

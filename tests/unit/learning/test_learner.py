@@ -24,7 +24,17 @@ SPEC = BodySpec((), 4, 2)
 CONFIG = LearnerConfig(batch_size=32)
 
 
-FIELDS = ("proprio", "actions", "rewards", "reward_known", "terminated", "steps_known", "observations_known", "goal")
+FIELDS = (
+    "proprio",
+    "actions",
+    "rewards",
+    "reward_known",
+    "terminated",
+    "lived_ends",
+    "steps_known",
+    "observations_known",
+    "goal",
+)
 
 
 def make_batch(windows: int = 32, horizon: int = 3, seed: int = 0) -> LearningBatch:
@@ -42,6 +52,7 @@ def make_batch(windows: int = 32, horizon: int = 3, seed: int = 0) -> LearningBa
         rewards=states[:, 1:, 0].double(),
         reward_known=torch.ones(windows, horizon),
         terminated=torch.zeros(windows, horizon),
+        lived_ends=torch.zeros(windows, horizon),
         steps_known=torch.ones(windows, horizon),
         observations_known=torch.ones(windows, horizon + 1),
         goal=torch.zeros(windows, 0),
@@ -62,6 +73,7 @@ def shortened(batch: LearningBatch, steps: int, terminated: bool) -> LearningBat
         rewards=batch.rewards * known,
         reward_known=batch.reward_known * known,
         terminated=ends,
+        lived_ends=ends,
         steps_known=known,
         observations_known=seen,
         ends=terminated,
@@ -339,7 +351,7 @@ def test_the_termination_head_learns_once_an_episode_was_terminated():
         batch = make_batch(seed=seed)
         ends = torch.zeros(32, 3)
         ends[:, 2] = (batch.proprio[:, 3, 0] > 0).float()
-        metrics = learner.update(replace(batch, terminated=ends, ends=True))
+        metrics = learner.update(replace(batch, terminated=ends, lived_ends=ends, ends=True))
     assert learner.mind.world_model.terminations_seen
     batch = make_batch(seed=999)
     latents = learner.mind.encoder({}, batch.proprio)[:, 3]
@@ -347,3 +359,19 @@ def test_the_termination_head_learns_once_an_episode_was_terminated():
     far = batch.proprio[:, 3, 0]
     assert logits[far > 0.7].mean() > logits[far < -0.7].mean() + 0.5
     assert "loss_termination" in metrics
+
+
+def test_an_end_of_hindsight_closes_returns_but_is_no_end_to_the_termination_head():
+    batch, ends = make_batch(), torch.ones(32, 3)
+    lived, relabelled = (Learner(Mind(SPEC, MIND), CONFIG) for _ in range(2))
+    for _ in range(20):
+        lived.update(replace(batch, terminated=ends, lived_ends=ends, ends=True))
+        metrics = relabelled.update(replace(batch, terminated=ends, ends=True))
+    assert metrics["loss_termination"] < 0.5
+    with torch.no_grad():
+        latents = [learner.mind.encoder({}, batch.proprio)[:, 0] for learner in (lived, relabelled)]
+        ended, went_on = (
+            torch.sigmoid(learner.mind.world_model.termination_logit(latent)).mean()
+            for learner, latent in zip((lived, relabelled), latents, strict=True)
+        )
+    assert ended > 0.5 > went_on

@@ -150,7 +150,7 @@ def test_a_learner_that_cannot_begin_leaves_no_pipe_and_no_process_behind(tmp_pa
     open_files = []
     for _ in range(2):  # the first process of all also opens what multiprocessing keeps
         with pytest.raises(RuntimeError, match="no reward"):
-            ProcessLearnerService(job(tmp_path, make_reward_function=no_reward))
+            ProcessLearnerService(job(tmp_path, make_goal_functions=no_reward))
         gc.collect()  # the error holds the frames that hold the process
         open_files.append(len(os.listdir("/proc/self/fd")))
     assert open_files[0] == open_files[1]

@@ -132,8 +132,8 @@ def test_what_joints_achieve_is_what_the_world_says_and_is_worth_what_it_gives()
         # MuJoCo's site positions are those of the physics step before: 2 ms of motion.
         assert seen["achieved_goal"] == pytest.approx(observation["achieved_goal"], abs=5e-3)
         assert task.reward(seen, 0.0, 1.0) == pytest.approx(reward, abs=0.03)
-    compute = hindsight_of(AgentConfig(), "servo-arm/reach", ("proprio",), (64, 64))()
-    assert float(compute(observation["achieved_goal"], observation["achieved_goal"], {})) == 1.0
+    functions = hindsight_of(AgentConfig(), "servo-arm/reach", ("proprio",), (64, 64))()
+    assert float(functions.reward(observation["achieved_goal"], observation["achieved_goal"], {})) == 1.0
 
 
 def test_a_world_whose_joints_do_not_tell_what_is_achieved_is_refused():
