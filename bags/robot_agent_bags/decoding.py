@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from textwrap import shorten
 from typing import Any
 
@@ -35,7 +35,7 @@ def decoder_of(channel: Channel) -> Callable[[bytes], Any]:
     """
     if channel.encoding != "cdr":
         raise BagError(f"{channel.topic} is encoded as {channel.encoding!r}, expected cdr: record it with ROS 2")
-    store = _store(channel)
+    store = _store(channel.type, channel.schema_encoding, channel.definition, channel.topic)
     if channel.type not in store.fielddefs:
         raise BagError(
             f"the recording has no definition of {channel.type} on {channel.topic}, and ROS 2 brings no "
@@ -61,22 +61,23 @@ def decoder_of(channel: Channel) -> Callable[[bytes], Any]:
     return decode
 
 
-def _store(channel: Channel) -> Typestore:
-    if channel.schema_encoding not in ("ros2msg", "ros2idl") or not channel.definition.strip():
+@lru_cache(maxsize=256)
+def _store(kind: str, encoding: str, definition: str, topic: str) -> Typestore:
+    if encoding not in ("ros2msg", "ros2idl") or not definition.strip():
         return _standard()
     store = get_typestore(Stores.EMPTY)
     try:
-        if channel.schema_encoding == "ros2idl":
-            for text in _IDL_HEADING.split(_INCLUDE.sub("", channel.definition)):
+        if encoding == "ros2idl":
+            for text in _IDL_HEADING.split(_INCLUDE.sub("", definition)):
                 if text.strip():
                     store.register(get_types_from_idl(text))
         else:
-            store.register(get_types_from_msg(channel.definition, channel.type))
-        store.get_msgdef(channel.type)
+            store.register(get_types_from_msg(definition, kind))
+        store.get_msgdef(kind)
     except Exception as error:  # a text of strangers that a parser and a compiler read
         raise BagError(
-            f"the definition of {channel.type} on {channel.topic} cannot be read "
-            f"({type(error).__name__}: {shorten(str(error), 80)}), expected one of ROS 2: record it again"
+            f"the definition of {kind} on {topic} cannot be read ({type(error).__name__}: {shorten(str(error), 80)}), "
+            "expected one of ROS 2: record it again"
         ) from error
     return store
 
