@@ -52,6 +52,8 @@ class _Listed:
 def _listed(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
+    if isinstance(value, bytes) and len(value) == 1:  # a field of the type byte
+        return value[0]
     if isinstance(value, list):
         return [_listed(one) for one in value]
     plain = isinstance(value, str | int | float | bytes | array.array)

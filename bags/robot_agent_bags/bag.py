@@ -137,12 +137,11 @@ class Bag:
             BagError: messages of a type that cannot be read.
         """
         self.unreadable.clear()
-        for raw in self.raw(topics):
-            decode = self._decoders.get(raw.channel)
-            if decode is None:
-                decode = self._decoders[raw.channel] = decoder_of(raw.channel)
+        wanted = self.topics.keys() if topics is None else topics
+        self.check(wanted)
+        for raw in self.raw(wanted):
             try:
-                message = decode(raw.data)
+                message = self._decoders[raw.channel](raw.data)
             except UnreadableError:
                 self.unreadable[raw.channel.topic] += 1
                 continue
@@ -150,6 +149,16 @@ class Bag:
             yield Recorded(
                 channel.topic, channel.type, message, raw.received * 1e-9, raw.published * 1e-9, raw.sequence
             )
+
+    def check(self, topics: Container[str]) -> None:
+        """Makes sure that messages on some topics can be decoded.
+
+        Raises:
+            BagError: they are of a type or an encoding that cannot be read.
+        """
+        for channel in {channel for file in self._files for channel in file.counts}:
+            if channel.topic in topics and channel not in self._decoders:
+                self._decoders[channel] = decoder_of(channel)
 
     def raw(self, topics: Container[str] | None = None) -> Iterator[Raw]:
         """The same as they were on the wire."""

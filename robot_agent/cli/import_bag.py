@@ -47,6 +47,10 @@ class ImportBagCommand:
     namespace: str = ""
     """Of the robot in the recording."""
 
+    topic: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """What has another name than in our graph: joints, camera, camera_info, command, goal, reward, gate or clock, such
+    as --topic camera=/camera/color/image_raw; a name without a topic leaves it out. May be given several times."""
+
 
 def parse(argv: Sequence[str]) -> ImportBagCommand:
     """The command line as a config; raises SystemExit on flags that there are not."""
@@ -69,21 +73,34 @@ def run(argv: Sequence[str]) -> int:
         config = config_from(AgentConfig, {"streams": command.streams, "camera_size": command.camera_size, **given})
         config = replace(config, world=command.world or config.world)
         done = import_bag(
-            command.bag, command.out, config, command.reward, Source[command.source.upper()], command.namespace
+            command.bag,
+            command.out,
+            config,
+            command.reward,
+            Source[command.source.upper()],
+            command.namespace,
+            command.topic,
         )
     except (NodeError, BagError) as error:
         raise RunError(str(error)) from error
     report = done.report
     if not done.transitions:
-        why = ", ".join(f"{name} {count} times" for name, count in report.refused.most_common()) or "no command"
+        causes = [f"{name} {count} times" for name, count in report.refused.most_common()]
+        if report.pauses:
+            causes.append(f"{report.pauses} came later than 1.8 periods after the one before")
+        why = ", ".join(causes) or "nobody saw what came of them"
         raise RunError(
             f"nothing of {command.bag} could be imported from {report.commands} commands ({why}"
             f"{': ' + report.sentence if report.sentence else ''}): give the world or the parameters of this robot"
         )
     print(f"{done.replay}: {done.transitions} transitions in {done.episodes} episodes from {report.commands} commands")
     print(f"  reward known: {report.rewards}; quarantined: {done.quarantined}; actions clipped: {report.clipped}")
+    if report.between:
+        print(f"  commands between two decisions, every {1e3 * (done.survey.spacing or 0):.0f} ms: {report.between}")
     for name, count in report.refused.most_common():
         print(f"  not used, {name}: {count}")
+    if done.survey.late:
+        print(f"  stamps are of a clock that is {done.survey.late:.3f} s behind the recording's")
     for damage in done.bag.damages:
         print(f"  damaged: {damage}")
     for topic, count in done.bag.unreadable.items():

@@ -75,11 +75,15 @@ class Feed(Generic[T]):
                 raise Refused(f"{self.name}_out_of_order", "its stamp is not newer than the last one's")
             self.newest = Sample(stamp, read())
         except Refused as why:
-            self.refused[why.name] += 1
-            self.fault, self.sentence = why.name, str(why)
+            self.refuse(why)
             return False
         self.fault = self.sentence = ""
         return True
+
+    def refuse(self, why: Refused) -> None:
+        """A message was not used."""
+        self.refused[why.name] += 1
+        self.fault, self.sentence = why.name, str(why)
 
     def fresh(self, now: float, largest_age: float) -> Sample[T]:
         """The newest message.

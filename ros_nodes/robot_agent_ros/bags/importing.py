@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from robot_agent_bags.bag import Bag
-from robot_agent_bags.errors import BagError
 
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.run.config import RunConfig, default_config, to_tree
@@ -19,10 +19,11 @@ from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.making_body import body_of_parameters, body_of_world, make_world
 from robot_agent_ros.agent.mind import NO_WORLD
-from robot_agent_ros.agent.task import task_of
-from robot_agent_ros.bags.living import Living, Report, topic_names
+from robot_agent_ros.agent.task import Task, task_of
+from robot_agent_ros.bags.living import Living, Report
+from robot_agent_ros.bags.roles import CAMERA, COMMANDS, GOALS, JOINTS, Role, read_mapping, roles_of
+from robot_agent_ros.bags.survey import Survey, survey
 from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.graph import COMMAND, JOINT_STATES, REWARD
 
 REWARDS = ("recorded", "world", "none")
 
@@ -37,6 +38,7 @@ class Imported:
         quarantined: transitions with a number that is not finite.
         report: what became of the commands.
         bag: what was read, and what of it is damaged.
+        survey: what was seen before.
     """
 
     replay: Path
@@ -45,6 +47,7 @@ class Imported:
     quarantined: int
     report: Report
     bag: Bag
+    survey: Survey
 
 
 def import_bag(
@@ -54,6 +57,7 @@ def import_bag(
     reward: str = "recorded",
     source: Source = Source.PLAN,
     namespace: str = "",
+    topics: Sequence[str] = (),
 ) -> Imported:
     """Appends a recording to the replay of a run; a run that is not there yet is made.
 
@@ -64,14 +68,14 @@ def import_bag(
         reward: `recorded` (unknown where nothing was), `world` for what the world gives, or `none`.
         source: who gave the commands.
         namespace: of the robot in the recording.
+        topics: what is elsewhere than in our graph, such as `camera=/camera/color/image_raw`.
 
     Raises:
-        BagError: the recording cannot be read, or lacks what is needed.
+        BagError: the recording cannot be read, lacks what is needed, or is not of this robot.
         ParameterError: the parameters describe no body.
         RunError: the run's folder cannot be used.
     """
     recording = Bag(bag)
-    _check_topics(recording, namespace)
     exists = (run / "config.yaml").is_file()
     kept = load_config(RunFolder.open(run)) if exists else _new_config(config)
     if not config.world and not config.joints and kept.world != NO_WORLD:
@@ -84,16 +88,18 @@ def import_bag(
             "the recorded rewards, or none"
         )
     task = task_of(config, body, env)
+    roles = _roles(recording, namespace, topics, body, task)
+    seen = survey(recording, roles, body, config)
     folder = RunFolder.open(run) if exists else RunFolder.create(run)
     if not exists:
         folder.write_config(to_tree(kept))
     before = Replay(folder.replay)
-    living = Living(body, task, config, before.next_episode, source, namespace)
+    living = Living(body, task, config, roles, seen, before.next_episode, source)
     writer = ReplayWriter(folder.replay, body.spec)
     count = 0
     episodes = set()
     try:
-        for transition in living.live(recording.messages(topic_names(namespace))):
+        for transition in living.live(recording.messages(roles)):
             writer.append(transition)
             count += 1
             episodes.add(transition.episode)
@@ -101,24 +107,18 @@ def import_bag(
         writer.close()
         if not exists and not count:
             shutil.rmtree(run, ignore_errors=True)  # a run of nothing is none
-    return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report, recording)
+    return Imported(folder.replay, count, len(episodes), writer.quarantined, living.report, recording, seen)
 
 
-def _check_topics(bag: Bag, namespace: str) -> None:
-    there, needed = bag.topics, topic_names(namespace)
-    for row in (JOINT_STATES, COMMAND):
-        whole = next(name for name, short in needed.items() if short == row.name)
-        if whole not in there:
-            raise BagError(
-                f"{bag.path} has nothing on {whole}, only on {', '.join(sorted(there)) or 'no topic'}: "
-                "record the whole graph, or give the robot's namespace"
-            )
-
-
-def has_rewards(bag: Path, namespace: str = "") -> bool:
-    """Whether rewards were recorded."""
-    needed = topic_names(namespace)
-    return any(needed.get(topic) == REWARD.name for topic in Bag(bag).topics)
+def _roles(bag: Bag, namespace: str, topics: Sequence[str], body: RobotBody, task: Task) -> dict[str, Role]:
+    needed = [JOINTS, COMMANDS]
+    if body.spec.cameras:
+        needed.append(CAMERA)
+    if task.goal is None:
+        needed.append(GOALS)
+    roles = roles_of(bag, namespace, read_mapping(topics), needed)
+    bag.check(roles)
+    return roles
 
 
 def _new_config(config: AgentConfig) -> RunConfig:

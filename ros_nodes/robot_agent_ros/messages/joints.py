@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent_ros.messages.error import MessageError
+from robot_agent_ros.messages.stamps import to_seconds
 
 
 class JointStateMessage(Protocol):
@@ -120,15 +122,40 @@ def read_command(
     Raises:
         MessageError: other joints than these, more or fewer points than one, or a number that is not finite.
     """
+    there = _commanded_names(message, names)
+    if len(message.points) != 1:
+        raise MessageError(f"the command has {len(message.points)} points, expected one")
+    return _asked(message.points[0], there, names, quantity)
+
+
+def read_points(message: JointTrajectoryMessage, names: Sequence[str]) -> list[tuple[float, NDArray[np.float64]]]:
+    """The points of a trajectory: s after it begins, and positions (n,) in the order of `names`, rad or m.
+
+    Raises:
+        MessageError: other joints than these, no point, times that do not rise, or a number that is not finite.
+    """
+    there = _commanded_names(message, names)
+    points = [(to_seconds(point.time_from_start), _asked(point, there, names, "positions")) for point in message.points]
+    if not points:
+        raise MessageError("the command has no point, expected one or more")
+    if points[0][0] < 0 or any(later[0] <= before[0] for before, later in pairwise(points)):
+        times = ", ".join(f"{after:g}" for after, _ in points)
+        raise MessageError(f"the command's points are at {times} s, expected times that rise")
+    return points
+
+
+def _commanded_names(message: JointTrajectoryMessage, names: Sequence[str]) -> list[str]:
     there = list(message.joint_names)
     _all_there(there, names, "command")
     _once(there, "command")
     if len(there) != len(names):
         strange = sorted(set(there) - set(names))
         raise MessageError(f"the command names {strange[0]!r}, expected only {', '.join(names)}")
-    if len(message.points) != 1:
-        raise MessageError(f"the command has {len(message.points)} points, expected one")
-    values = getattr(message.points[0], quantity)
+    return there
+
+
+def _asked(point: Any, there: list[str], names: Sequence[str], quantity: str) -> NDArray[np.float64]:
+    values = getattr(point, quantity)
     _as_many(values, there, quantity)
     if len(values) == 0:
         raise MessageError(f"the command has no {quantity}, expected one for each joint")

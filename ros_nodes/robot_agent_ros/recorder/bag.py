@@ -73,8 +73,8 @@ class Bag:
         self._whole = 0
         self._begin()
 
-    def write(self, channel: Channel, data: bytes, received: int, published: int) -> None:
-        """Appends one message in CDR; times in ns.
+    def write(self, channel: Channel, data: bytes, received: int, published: int, sequence: int = 0) -> None:
+        """Appends one message in CDR; times in ns. `sequence` is its publisher's number of it, 0 where it gives none.
 
         Raises:
             OSError: the disk is full or gone; the bag is closed.
@@ -86,7 +86,7 @@ class Bag:
             if channel not in self._channels:
                 schema = self._writer.register_schema(channel.type, "ros2msg", channel.definition.encode())
                 self._channels[channel] = self._writer.register_channel(channel.topic, "cdr", schema)
-            self._writer.add_message(self._channels[channel], received, data, published)
+            self._writer.add_message(self._channels[channel], received, data, published, sequence)
         except OSError:
             self._give_up()
             raise

@@ -97,7 +97,9 @@ class RecorderNode(Node):
         def take(data: bytes, info: Mapping[str, Any]) -> None:
             if self.tape:
                 now = time.time_ns()
-                self.tape.put(Message(channel, data, now, int(info["source_timestamp"]) or now))
+                number = info.get("publication_sequence_number") or 0
+                number = number % 2**32 if number < 2**63 else 0  # the largest says that the middleware has none
+                self.tape.put(Message(channel, data, now, int(info["source_timestamp"]) or now, number))
 
         self._topics[name] = self.create_subscription(message, name, take, profile, raw=True)
 

@@ -30,12 +30,13 @@ class Status(Enum):
 
 
 class Message(NamedTuple):
-    """A message as it came from the network; times in ns."""
+    """A message as it came from the network; times in ns, `sequence` is its publisher's number of it."""
 
     channel: Channel
     data: bytes
     received: int
     published: int
+    sequence: int = 0
 
 
 class Tape:

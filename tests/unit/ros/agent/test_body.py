@@ -100,7 +100,9 @@ def test_a_command_is_read_as_it_was_sent(config: AgentConfig, row):
         message.points = [JointTrajectoryPoint()]
     commanded = np.array([0.3, -0.7])
     fill_command(message, body, commanded)
-    assert read_commanded(message, body) == pytest.approx(commanded)
+    ((after, asked),) = read_commanded(message, body)
+    assert after == 0
+    assert asked == pytest.approx(commanded)
 
 
 def test_a_body_on_wheels_is_driven_by_its_velocity():

@@ -15,7 +15,7 @@ from robot_agent_bags.errors import BagError
 from robot_agent_ros.agent import mind
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags import importing
-from robot_agent_ros.bags.importing import has_rewards, import_bag
+from robot_agent_ros.bags.importing import import_bag
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
 from robot_agent_ros.messages.images import fill_image
@@ -55,7 +55,8 @@ def test_every_decision_comes_back_with_what_it_was_about_and_what_came_of_it(tm
     assert rows["reward_known"].all()
     assert rows["valid"].all()
     assert set(rows["source"]) == {Source.HUMAN}
-    assert rows["dt"][0] == pytest.approx(1 / 30)
+    np.testing.assert_allclose(rows["dt"][:58], np.diff(rows["stamp"]), atol=0.006)  # pictures come every 5 ms
+    assert rows["dt"].mean() == pytest.approx(1 / 30, rel=0.02)
     assert START < rows["stamp"][0] < START + 0.1
     assert np.all(np.diff(rows["stamp"]) > 0.02)
     assert not rows["terminated"].any()
@@ -119,7 +120,6 @@ def test_a_pause_ends_an_episode_and_joins_nothing(tmp_path: Path):
 @pytest.mark.parametrize(("reward", "known"), [("recorded", False), ("none", False), ("world", True)])
 def test_rewards_that_nobody_gave_are_unknown_unless_the_world_gives_them(tmp_path: Path, reward: str, known: bool):
     Recording(tmp_path / "bag", 20, rewards=False)
-    assert not has_rewards(tmp_path / "bag")
     done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG, reward)
     rows = rows_of(tmp_path / "run")
     rows = rows[~rows["is_final"]]
@@ -243,7 +243,7 @@ def test_a_recording_of_another_robot_is_refused_with_what_it_lacks_and_makes_no
     Recording(tmp_path / "bag", 5)
     flags = ["--out", str(tmp_path / "run"), "--world", "so101/reach"]
     assert main(["import-bag", str(tmp_path / "bag"), *flags]) == 2
-    assert "from 5 commands (joints_unreadable 5 times" in capsys.readouterr().err
+    assert "no joint states of shoulder_pan" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
