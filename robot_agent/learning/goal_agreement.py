@@ -48,12 +48,6 @@ class LivedSteps(NamedTuple):
     truncated: NDArray[np.bool_]
 
 
-def frames_of(dt: NDArray[np.float32], spec: BodySpec) -> NDArray[np.int64]:
-    """Frames that decisions of `dt` seconds lasted; those of unknown length count as whole."""
-    frames = np.rint(dt / spec.control_dt * spec.frames_per_step).astype(np.int64)
-    return np.where(dt > 0, np.clip(frames, 1, spec.frames_per_step), spec.frames_per_step)
-
-
 def newest_steps(replay: Replay, count: int) -> LivedSteps:
     """The last `count` steps of a replay with a segment or more, or fewer; those without finite goals are left out."""
     parts: list[LivedSteps] = []
@@ -72,7 +66,7 @@ def _steps_of(rows: NDArray[np.void], spec: BodySpec) -> LivedSteps:
         achieved=np.array(later["achieved_goal"]),
         desired=np.array(later["desired_goal"]),
         reward=np.where(now["reward_known"], now["reward"], np.nan).astype(np.float64),
-        frames=frames_of(np.array(now["dt"]), spec),
+        frames=spec.frames_in(now["dt"]),
         terminated=np.array(now["terminated"]),
         truncated=np.array(now["truncated"]),
     )

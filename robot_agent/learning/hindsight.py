@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent.learning.goal_agreement import Agreement, agree, frames_of, newest_steps
+from robot_agent.learning.goal_agreement import Agreement, agree, newest_steps
 from robot_agent.learning.goal_functions import BatchedGoalFunction, GoalFunctions, batched
 from robot_agent.replay.replay import Replay
 from robot_agent.replay.sampler import SequenceBatch
@@ -128,7 +128,7 @@ class Hindsight:
             ended = self._terminated(achieved, desired).reshape(computed.shape)[:, 1:] > 0
         else:
             ended = computed[:, 1:] >= (np.inf if self.agreement.ends_at is None else self.agreement.ends_at)
-        frames = frames_of(batch.dt[rows], self.spec)
+        frames = self.spec.frames_in(batch.dt[rows])
         earlier = np.where(frames > 1, np.where(ended, before, after), 0.0)
         return after + (frames - 1) * earlier, ended
 

@@ -45,7 +45,7 @@ class LearningRun:
     Raises:
         RunError: the folder holds a run and `resume` is False, or holds none and it is True; a value of the
             configuration is out of bounds; another process writes into the folder; the learner's process cannot be
-            given `make_reward_function`.
+            given `make_goal_functions`.
         CheckpointError: no checkpoint can be used, or it is of another body.
     """
 
@@ -60,8 +60,8 @@ class LearningRun:
         start_learner: Callable[[LearnerJob], LearnerService] | None = None,
     ) -> None:
         validate(config)
-        if spec.goal_dim and make_reward_function and start_learner is None and not config.deterministic:
-            _check_picklable(make_reward_function)
+        if spec.goal_dim and make_goal_functions and start_learner is None and not config.deterministic:
+            _check_picklable(make_goal_functions)
         self.config = config
         self.spec = spec
         self.device = prepare_device(config.device)
@@ -210,10 +210,10 @@ class LearningRun:
         return max(float(record.get("seconds", 0.0)) for record in records)
 
 
-def _check_picklable(make_reward_function: MakeRewardFunction) -> None:
+def _check_picklable(make_goal_functions: MakeRewardFunction) -> None:
     """Before anything is written: the learner's process builds the body's reward function itself."""
     try:
-        ForkingPickler.dumps(make_reward_function)
+        ForkingPickler.dumps(make_goal_functions)
     except Exception as error:  # pickle raises several kinds
         raise RunError(
             f"the function that makes the body cannot be given to the learner's process ({error}): "

@@ -73,7 +73,7 @@ class GoalFunctionsOf:
                 stacklevel=2,
             )
             return None
-        return goal_functions_of(body, body.close)
+        return goal_functions_of(body, partial(close_body, body))
 
 
 def goal_functions_of(body: gymnasium.Env[Any, Any], close: Callable[[], None] = lambda: None) -> GoalFunctions | None:

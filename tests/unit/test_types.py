@@ -38,3 +38,9 @@ def test_a_goal_without_its_like_is_refused(goals: dict[str, Box]):
 def test_goals_of_one_width_are_taken():
     assert BodySpec.from_env(Shaped(desired_goal=vector(3), achieved_goal=vector(3))).goal_dim == 3
     assert BodySpec.from_env(Shaped()).goal_dim == 0
+
+
+def test_a_decision_lasts_the_frames_of_its_time_and_is_whole_where_that_is_unknown():
+    spec = BodySpec((), 1, 1, control_dt=0.2, frames_per_step=4)
+    dt = np.array([0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 0.5], np.float32)
+    assert list(spec.frames_in(dt)) == [4, 1, 1, 2, 3, 4, 4]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robot_agent.learning.goal_agreement import Agreement, LivedSteps, agree, frames_of, newest_steps
+from robot_agent.learning.goal_agreement import Agreement, LivedSteps, agree, newest_steps
 from robot_agent.replay.replay import Replay, ReplayWriter
 from robot_agent.types import BodySpec, Transition
 
@@ -183,9 +183,3 @@ def test_the_newest_steps_are_those_with_finite_goals_of_whatever_segment(tmp_pa
     np.testing.assert_array_equal(np.isnan(steps.reward), steps.before[:, 0] % 10 == 0)
     np.testing.assert_array_equal(steps.frames, 1 + steps.before[:, 0] % 10)
     assert list(newest_steps(Replay(tmp_path), 3).achieved[:, 0]) == [21, 22, 23]
-
-
-def test_a_decision_of_unknown_length_is_whole():
-    spec = BodySpec((), 1, 1, control_dt=0.2, frames_per_step=4)
-    dt = np.array([0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 0.5], np.float32)
-    assert list(frames_of(dt, spec)) == [4, 1, 1, 2, 3, 4, 4]
