@@ -210,7 +210,7 @@ class LearningRun:
         return max(float(record.get("seconds", 0.0)) for record in records)
 
 
-def _check_picklable(make_goal_functions: MakeRewardFunction) -> None:
+def _check_picklable(make_goal_functions: MakeGoalFunctions) -> None:
     """Before anything is written: the learner's process builds the body's reward function itself."""
     try:
         ForkingPickler.dumps(make_goal_functions)
