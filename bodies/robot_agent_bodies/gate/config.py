@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robot_agent_bodies.errors import ParameterError
+from robot_agent_bodies.gate.keep_out import KeepOut, zone
 from robot_agent_bodies.gate.limits import JointLimits, UrdfLimits, urdf_limits
 from robot_agent_bodies.parameters import parameter
 
@@ -40,6 +41,21 @@ class GateConfig:
     jerk: tuple[float, ...] = parameter((), "Highest jerks, stopping included", unit="rad/s³", low=1e-6, read_only=True)
     urdf: str = parameter("", "Path of a URDF whose limits hold as well", read_only=True)
     robot_description: str = parameter("", "The text of a URDF, as robot_state_publisher gets it", read_only=True)
+
+    keep_out: tuple[str, ...] = parameter(
+        (),
+        "Where the robot must not be, in m of the base link: 'plane NX NY NZ OFFSET', which it stays in front of, "
+        "or 'box X Y Z X Y Z' between two corners. It needs the URDF",
+        read_only=True,
+    )
+    keep_out_margin: float = parameter(
+        0.03,
+        "How far the lines between the origins of the robot's links stay away from that: how thick they are",
+        unit="m",
+        low=0,
+        high=1,
+        read_only=True,
+    )
 
     rate: float = parameter(200.0, "Outputs a second", unit="Hz", low=20, high=1000, read_only=True)
     command_timeout: float = parameter(
@@ -140,6 +156,7 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         joint_limits(self)
+        keep_out(self)
 
     @property
     def moves_by_velocity(self) -> bool:
@@ -169,6 +186,20 @@ def joint_limits(config: GateConfig) -> tuple[JointLimits, ...]:
             raise ParameterError(f"the URDF has no joint {name!r} that moves, expected some of {', '.join(known)}")
         limits.append(_limits(config, index, known.get(name, UrdfLimits())))
     return tuple(limits)
+
+
+def keep_out(config: GateConfig) -> KeepOut | None:
+    """The zones in which the robot must not be; None without any.
+
+    Raises:
+        ParameterError: zones that are none, or no URDF.
+    """
+    zones = [zone(text) for text in config.keep_out]
+    if not zones:
+        return None
+    if config.output == "twist" or not (config.urdf or config.robot_description):
+        raise ParameterError("keep_out needs a urdf that says where joints take the robot, and outputs to joints")
+    return KeepOut(_description(config), config.joints, zones, config.keep_out_margin)
 
 
 def _limits(config: GateConfig, index: int, urdf: UrdfLimits) -> JointLimits:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from robot_agent_bodies.gate.brake import State
-from robot_agent_bodies.gate.config import GateConfig, joint_limits
+from robot_agent_bodies.gate.config import GateConfig, joint_limits, keep_out
+from robot_agent_bodies.gate.keep_out import least_clearance
 from robot_agent_bodies.gate.measured import Measured, Measurements
 from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 from robot_agent_bodies.gate.status import Refusal, Status
@@ -75,6 +76,7 @@ class Gate:
         refused: commands that did not count, by reason.
         ignored: joint states that did not count, by reason.
         accepted, clipped: commands that counted, and those of them that asked for more than the limits.
+        held_back: outputs that would have led into what `keep_out` names.
         barred: set from outside; while it is not None, the output brakes to rest, and then nothing is sent.
     """
 
@@ -85,11 +87,14 @@ class Gate:
         self._streams = config.output != "joint_trajectory"
         kept = self.limits if self._streams else [tightened(limits, config.lead) for limits in self.limits]
         self.shapers: tuple[Shaper, ...] = tuple(kind(limits) for limits in kept)
+        self.keep_out = keep_out(config)
+        self._least_clearance = 0.0
+        self._goal: tuple[Sequence[float], Sequence[float]] = ((), ())
         self._last_output = None if last is None else [last.get(name, math.nan) for name in config.joints]
         self.status, self.detail = Status.WAITING_FOR_JOINTS, ""
         self.refused: Counter[Refusal] = Counter()
         self.ignored: Counter[Refusal] = Counter()
-        self.accepted = self.clipped = 0
+        self.accepted = self.clipped = self.held_back = 0
         self.barred: Bar | None = None
         self._index = {name: index for index, name in enumerate(config.joints)}
         self._started = not config.measures
@@ -227,10 +232,29 @@ class Gate:
 
     def _plan(self, goal: Sequence[float] | None, seconds: float, now: Now) -> None:
         """Decides the motion of all joints: some seconds towards a goal, then the stop."""
-        targets = [None] * len(self.shapers) if goal is None else self._within_reach(goal)
+        left = None if self.keep_out is None else [shaper.left for shaper in self.shapers]
         least = max(0.0, self._arrival - now.steady) if goal is self._target else 0.0
+        targets = [None] * len(self.shapers) if goal is None else self._within_reach(self._outside(goal))
         for shaper, target in zip(self.shapers, targets, strict=True):
             shaper.plan(target, seconds, least)
+        if self.keep_out is None or left is None:
+            return
+        # What is left of the motion before was allowed, up to its stop; of a new one that is to be seen.
+        clearance = self.keep_out.clearance([shaper.state.position for shaper in self.shapers])
+        self._least_clearance = max(self._least_clearance, least_clearance(clearance))
+        if not self.keep_out.allows([shaper.motion for shaper in self.shapers], self._least_clearance):
+            self.held_back += 1
+            for shaper, motion in zip(self.shapers, left, strict=True):
+                shaper.resume(motion)
+
+    def _outside(self, goal: Sequence[float]) -> Sequence[float]:
+        """A goal in front of what is in the way to it, so that the robot slows down before that."""
+        if self.keep_out is None or self.config.moves_by_velocity:
+            return goal
+        if self._goal[0] is not goal:
+            here = [shaper.state.position for shaper in self.shapers]
+            self._goal = goal, self.keep_out.nearest(here, goal, self._least_clearance)
+        return self._goal[1]
 
     def _within_reach(self, goal: Sequence[float]) -> Sequence[float]:
         """A goal that is no further from the measured joints than `tracking_error`: the output does not run away."""
@@ -389,6 +413,13 @@ class Gate:
                 )
                 return False
         positions = self._where_to_begin(measured)
+        if self.keep_out is not None:
+            clearance = self.keep_out.clearance(positions)
+            if clearance < -self.config.keep_out_margin:
+                self.status = Status.OUTSIDE_LIMITS
+                self.detail = f"a link is {-clearance:.3f} m inside what keep_out names, its margin included"
+                return False
+            self._least_clearance = least_clearance(clearance)
         for shaper, position in zip(self.shapers, positions, strict=True):
             shaper.start(position)
         self._last_output, self._started = None, True

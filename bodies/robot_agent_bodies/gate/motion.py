@@ -21,6 +21,15 @@ class Motion:
     start: State
     phases: tuple[Phase, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """Until it rests."""
+        return sum(phase.seconds for phase in self.phases)
+
+    def after(self, seconds: float) -> Motion:
+        """What is left of it after some seconds."""
+        return Motion(self.at(seconds), tuple(section(self.phases, seconds, self.seconds)))
+
     def at(self, seconds: float) -> State:
         """The state after some seconds; at rest, exactly, when it is over."""
         return next(self.walk((seconds,)))

@@ -86,6 +86,16 @@ class Shaper:
         self.motion = Motion(self.state, (*phases, *stop(state, *self._braking)))
         return self.motion
 
+    def resume(self, motion: Motion) -> None:
+        """Takes another motion from here on, such as what was left of the one before."""
+        self.motion, self._target = motion, None
+        self._into = self._planned = 0.0
+
+    @property
+    def left(self) -> Motion:
+        """What is left of the motion."""
+        return self.motion.after(self._into)
+
     def advance(self, seconds: float) -> State:
         """Moves the output along the motion."""
         self._since += seconds
