@@ -26,7 +26,7 @@ from table import write_row
 from robot_agent.cli.body import body_factory
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.run.config import RunConfig, default_config
-from robot_agent.run.life import Life, Progress
+from robot_agent.run.life import Life, MakeBody, Progress
 from robot_agent.run.load import load_agent
 from robot_agent.types import BodySpec
 
@@ -86,19 +86,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(",".join(map(str, measured.values())), flush=True)
 
 
-def measure(folder: Path, config: RunConfig) -> dict[str, object]:
-    """One life and its evaluation.
+def measure(folder: Path, config: RunConfig, make_body: MakeBody | None = None) -> dict[str, object]:
+    """One life and its evaluation in the world of the configuration.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        make_body: builds the body of the life, if it is another one.
 
     Raises:
         SystemExit: the life was interrupted.
     """
-    make_body = body_factory(config)
+    own = body_factory(config)
     start = time.perf_counter()
-    life = Life(folder, config, make_body, on_progress=_Printer(config))
+    life = Life(folder, config, make_body or own, on_progress=_Printer(config))
     if life.live()["status"] != "finished":  # Ctrl-C or a kill: a life cut short is no measurement
         raise SystemExit("interrupted: nothing was written for this row; what was measured before it is in the table")
     seconds = time.perf_counter() - start
-    body = make_body()
+    body = own()
     agent, _, _ = load_agent(folder, BodySpec.from_env(body), life.device)
     episodes = 50 if "reacher" in config.world else 10
     returns = evaluate(agent, body, episodes, seed=config.seed, render=False, measure_latent=False).returns
