@@ -14,7 +14,7 @@ from robot_agent_kernels import PlanState, PlanStatus
 from torch import Tensor
 
 from robot_agent.errors import BodyError
-from robot_agent.mind import Mind, MindConfig
+from robot_agent.mind import Mind, MindConfig, with_reward_scale
 from robot_agent.planning.planner import Planner, PlannerConfig
 from robot_agent.types import CAMERA_PREFIX, AgentId, BodySpec, Observation, Source
 
@@ -105,7 +105,7 @@ class Agent:
         Raises:
             BodyError: the weights are of another body or other sizes.
         """
-        own = self.mind.state_dict()
+        own, weights = self.mind.state_dict(), with_reward_scale(weights)
         wrong = [name for name, tensor in weights.items() if name not in own or own[name].shape != tensor.shape]
         if wrong or len(weights) != len(own):
             raise BodyError(

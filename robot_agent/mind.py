@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from robot_agent_kernels.params import RolloutParams
-from torch import nn
+from torch import Tensor, nn
 
 from robot_agent.encoder.encoder import Encoder, EncoderConfig
 from robot_agent.policy.goal_encoder import GoalEncoder
@@ -65,3 +66,13 @@ class Mind(nn.Module):
             discount=self.config.discount,
             log_std_bounds=self.policy.log_std_bounds,
         )
+
+
+def with_reward_scale(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a mind; where they have no reward scale, values are in the world's units and stay so."""
+    prefix = "reward_scale."
+    if any(name.startswith(prefix) for name in weights):
+        return dict(weights)
+    unit = RewardScale(discount=0.0)
+    unit.fitted.fill_(True)
+    return {**weights, **{prefix + name: tensor for name, tensor in unit.state_dict().items()}}

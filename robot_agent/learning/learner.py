@@ -16,7 +16,7 @@ from robot_agent.learning.targets import last_steps, multi_step_returns
 from robot_agent.learning.terms import default_weights, evaluate_terms
 from robot_agent.learning.terms.term import TermConfig
 from robot_agent.learning.unroll import unroll
-from robot_agent.mind import Mind
+from robot_agent.mind import Mind, with_reward_scale
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        self.mind.load_state_dict(state["mind"])
+        self.mind.load_state_dict(with_reward_scale(state["mind"]))
         self.target_encoder.load_state_dict(state["target_encoder"])
         self.target_value.load_state_dict(state["target_value"])
         self.optimiser.load_state_dict(state["optimiser"])

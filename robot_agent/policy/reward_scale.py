@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +33,7 @@ class RewardScale(nn.Module):
     what is best, and the agent must see it.
 
     A value `V' = sum discount^k r'_k` is `scale V' + offset / (1 - discount)` in the world's units. Buffers are float64
-    and travel with the weights; a checkpoint without them has its values in the world's units.
+    and travel with the weights.
 
     Args:
         discount: per decision.
@@ -103,10 +101,3 @@ class RewardScale(nn.Module):
         """A discounted sum of normalised rewards, in the world's units; float64."""
         constant = self.offset / (1 - self.discount) if self.discount < 1 else torch.zeros_like(self.offset)
         return self.scale * value.to(torch.float64) + constant
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        if not any(name.startswith(prefix) for name in state_dict):
-            fresh = RewardScale(self.discount).state_dict()
-            state_dict |= {prefix + name: tensor for name, tensor in fresh.items()}
-            state_dict[prefix + "fitted"] = torch.ones((), dtype=torch.bool)
-        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -101,11 +101,13 @@ def test_values_return_to_the_units_of_the_world():
 
 
 def test_a_checkpoint_without_a_scale_has_its_values_in_the_units_of_the_world():
-    mind = Mind(SPEC, MIND)
-    mind.reward_scale.fit(7 * some_rewards(), torch.ones(200), terminates=False)
-    old = {name: tensor for name, tensor in mind.state_dict().items() if not name.startswith("reward_scale.")}
-    mind.load_state_dict(old)
-    assert mind.reward_scale.value_in_world(torch.tensor(3.0)) == 3
+    agent = Agent(SPEC, AGENT)
+    scale = agent.mind.reward_scale
+    scale.fit(7 * some_rewards(), torch.ones(200), terminates=False)
+    weights = agent.mind.state_dict()
+    agent.load_weights({name: weights[name] for name in weights if not name.startswith("reward_scale.")}, version=1)
+    assert scale.value_in_world(torch.tensor(3.0)) == 3
+    assert scale.fitted
 
 
 def learned(unit: float, offset: float, terminated: bool = False, enabled: bool = True) -> Learner:
