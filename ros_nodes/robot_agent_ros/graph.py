@@ -179,6 +179,14 @@ GATE_STATUS = Topic(
     ("agent", "recorder"),
     "what the gate does now, by name; at every change and 10 times a second",
 )
+ACCEPTED = Topic(
+    "gate/accepted",
+    "builtin_interfaces/Time",
+    "event",
+    "gate",
+    ("agent", "recorder"),
+    "the stamp of each command that counts: what is not among them did not happen",
+)
 GOAL = Topic(
     "agent/goal", "std_msgs/Float64MultiArray", "event", "user", ("agent", "recorder"), "the goal, in the world's units"
 )
@@ -198,6 +206,7 @@ TOPICS = (
     TRAJECTORY,
     TWIST,
     GATE_STATUS,
+    ACCEPTED,
     GOAL,
     REWARD,
     DIAGNOSTICS,
@@ -209,8 +218,11 @@ TOPICS = (
 STOP = Service("gate/stop", "std_srvs/Trigger", "gate", "emergency stop: brakes within limits and stays stopped")
 RESET = Service("gate/reset", "std_srvs/Trigger", "gate", "goes on after a stop")
 ENABLE = Service("gate/enable", "std_srvs/SetBool", "gate", "the enable switch, where one is required")
+RELEASE = Service(
+    "gate/release", "std_srvs/Trigger", "gate", "takes the robot from its owner: the next other publisher is obeyed"
+)
 RESET_SIM = Service("sim_body/reset", "std_srvs/Trigger", "sim_body", "puts the simulated body where it began")
-SERVICES = (STOP, RESET, ENABLE, RESET_SIM)
+SERVICES = (STOP, RESET, ENABLE, RELEASE, RESET_SIM)
 
 # ---- arguments ----
 

@@ -76,7 +76,8 @@ class GateConfig:
     )
     owner_timeout: float = parameter(
         1.0,
-        "How long the one publisher that is listened to must have been silent before another one is",
+        "How long the publisher that owns the robot must have been silent before one that begins to send owns it; one "
+        "that already sent while the owner did waits for gate/release",
         unit="s",
         low=0.1,
         high=60,

@@ -12,6 +12,7 @@ from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import GateConfig, joint_limits, keep_out
 from robot_agent_bodies.gate.keep_out import least_clearance
 from robot_agent_bodies.gate.measured import Measured, Measurements
+from robot_agent_bodies.gate.ownership import Ownership
 from robot_agent_bodies.gate.shaper import PositionShaper, Shaper, VelocityShaper
 from robot_agent_bodies.gate.status import Refusal, Status
 from robot_agent_bodies.gate.trajectory import Trajectory, approach_seconds, tightened, trajectory
@@ -77,6 +78,7 @@ class Gate:
         ignored: joint states that did not count, by reason.
         accepted, clipped: commands that counted, and those of them that asked for more than the limits.
         held_back: outputs that would have led into what `keep_out` names.
+        ownership: of the robot by one publisher of commands.
         barred: set from outside; while it is not None, the output brakes to rest, and then nothing is sent.
     """
 
@@ -103,8 +105,7 @@ class Gate:
         self._target: list[float] | None = None
         self._target_ends = self._arrival = 0.0
         self._return: list[float] | None = None
-        self._owner: bytes | None = None
-        self._owner_heard = 0.0
+        self.ownership = Ownership(config.owner_timeout)
         self._measurements = Measurements(config.joints)
         self._lags_since: float | None = None
         self._unseen: list[Measured] | None = None
@@ -135,7 +136,6 @@ class Gate:
         self._target, self._target_ends = target, now.steady + self.config.command_timeout - age
         self._arrival = now.steady + command.seconds - age
         self._return = None
-        self._owner, self._owner_heard = command.publisher, now.steady
         return None
 
     def measure(
@@ -186,6 +186,11 @@ class Gate:
             else:
                 self._go_back_to(measured)
         return f"was {latched.value}"
+
+    def release(self) -> None:
+        """The robot is no longer its owner's: it brakes to a hold until another publisher sends."""
+        self.ownership.release()
+        self._target = None
 
     def enable(self, on: bool, now: Now) -> None:
         """The enable switch."""
@@ -294,11 +299,6 @@ class Gate:
         return all(shaper.rests for shaper in self.shapers)
 
     @property
-    def owner(self) -> bytes | None:
-        """The publisher that was listened to last."""
-        return self._owner
-
-    @property
     def overruled(self) -> int:
         """Steps of ruckig's plans that were not let out."""
         return sum(shaper.overruled for shaper in self.shapers)
@@ -331,9 +331,7 @@ class Gate:
             return Refusal.STALE_SOURCE
         if sent < -config.future_tolerance:
             return Refusal.FUTURE_SOURCE
-        silent = now.steady - self._owner_heard
-        owned = self._owner is not None and silent < config.owner_timeout
-        if command.publisher is None or (owned and command.publisher != self._owner):
+        if not self.ownership.admits(command.publisher, now.steady):
             return Refusal.FOREIGN_PUBLISHER
         if not self._started:
             return Refusal(self.status.value)

@@ -56,7 +56,7 @@ class Refusal(Enum):
     WRONG_FRAME = "wrong_frame"
     """Its values are in another frame than `frame_id`."""
     FOREIGN_PUBLISHER = "foreign_publisher"
-    """Another publisher is being listened to."""
+    """Another publisher owns the robot."""
     WAITING_FOR_JOINTS = "waiting_for_joints"
     WAITING_FOR_REST = "waiting_for_rest"
     OUTSIDE_LIMITS = "outside_limits"

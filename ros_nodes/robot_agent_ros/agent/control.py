@@ -15,14 +15,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent.drivers.driver import EpisodeSummary
 from robot_agent.loop import Loop
-from robot_agent.types import Observation, Transition
+from robot_agent.types import Observation
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.cadence import Cadence
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
+from robot_agent_ros.agent.unconfirmed import Unconfirmed
 from robot_agent_ros.durations import Durations, Rate
 from robot_agent_ros.scheduling import ask_for_priority
 
@@ -161,9 +161,9 @@ class Control:
         loop: decides; its weights are swapped after a command has gone, when there is time.
         task: goal and reward.
         senses, clock: see there.
-        send: commands the body's joints (n,).
+        send: commands the body's joints (n,); returns the stamp of the command, ns.
         permitted: raises `Refused` as long as nobody would obey.
-        keep: is given each transition and each episode.
+        lived: is given each transition and each episode, and hands on what the gate accepted.
         config: see there.
         first_episode: its number.
         episode_seconds: an episode is cut after so long.
@@ -185,9 +185,9 @@ class Control:
         task: Task,
         senses: Senses,
         clock: Clock,
-        send: Callable[[NDArray[np.float64]], None],
+        send: Callable[[NDArray[np.float64]], int],
         permitted: Callable[[], None],
-        keep: Callable[[Transition | EpisodeSummary], None],
+        lived: Unconfirmed,
         config: ControlConfig,
         first_episode: int = 0,
         episode_seconds: float = 10.0,
@@ -195,7 +195,7 @@ class Control:
     ) -> None:
         self.body, self.loop, self.task = body, loop, task
         self.senses, self.clock, self.config = senses, clock, config
-        self._send, self._permitted, self._keep = send, permitted, keep
+        self._send, self._permitted, self.lived = send, permitted, lived
         self.period = body.spec.control_dt
         self.cadence = Cadence(self.period)
         self.episodes = Episodes(task.reward, self.period, episode_seconds, first_episode)
@@ -232,6 +232,7 @@ class Control:
                     self._hold(Refused("control_failed", f"{type(error).__name__}: {error}"))
         finally:
             self._hold(Refused("inactive"))
+            self.lived.end()
             gc.unfreeze()
             gc.enable()
 
@@ -249,6 +250,7 @@ class Control:
         """
         began = time.perf_counter()
         self.rate.tick(self.clock.now())
+        self.lived.settle()
         sight = self.senses.look()  # before asking the gate, which misses the joints too, but cannot say why
         self._permitted()
         goal = self.task.goal
@@ -259,6 +261,9 @@ class Control:
         felt = self.body.proprio(sight.position, sight.velocity, self._commanded)
         observation = self.task.seen(felt, sight.frames, goal)
         outcome, begins = self.episodes.observed(observation, sight.stamp)
+        for item in (outcome.transition, outcome.episode):
+            if item is not None:
+                self.lived.add(item)
         if begins:
             self._state = self.loop.agent.begin_episode(self._state, "agent", self.episodes.number)
         version = self.loop.agent.weights_version
@@ -269,24 +274,19 @@ class Control:
         if self.config.even and self._due is not None:
             self._wait_for_others(self._due, sight.stamp)
         age = self.clock.ros() - sight.stamp
-        try:
-            if age > self.config.largest_command_age:
-                raise Refused("plan_late", f"the decision came {age:.3f} s after what it is about")
-            if self.ends.is_set():
-                raise Refused("inactive")
-            self._send(commanded)
-            self.latency.add(self.clock.ros() - sight.stamp)
-            self._commanded = commanded
+        if age > self.config.largest_command_age:
+            raise Refused("plan_late", f"the decision came {age:.3f} s after what it is about")
+        if self.ends.is_set():
+            raise Refused("inactive")
+        self.lived.sent(self._send(commanded))
+        self.latency.add(self.clock.ros() - sight.stamp)
+        self._commanded = commanded
+        if not self.lived.refuses:
             self.holding = self.sentence = ""
-            self.decisions += 1
-            self.overruns += took > self.period
-            assert self._state.decision is not None
-            self.episodes.decided(observation, actions["agent"], sight.stamp, self._state.decision, version)
-        finally:  # what the decision before led to is known, whatever became of this one
-            if outcome.transition is not None:
-                self._keep(outcome.transition)
-            if outcome.episode is not None:
-                self._keep(outcome.episode)
+        self.decisions += 1
+        self.overruns += took > self.period
+        assert self._state.decision is not None
+        self.episodes.decided(observation, actions["agent"], sight.stamp, self._state.decision, version)
 
     def _wait_for_others(self, due: float, stamp: float) -> None:
         """Until nearly every decision that was due so would be there: a command's delay is then always the same.
@@ -306,7 +306,7 @@ class Control:
         self._commanded = None
         episode = self.episodes.interrupted()
         if episode is not None:
-            self._keep(episode)
+            self.lived.add(episode)
 
     def _wait(self) -> None:
         for arrival in self.senses.arrivals():

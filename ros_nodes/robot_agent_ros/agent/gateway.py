@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -16,13 +18,16 @@ from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.commands import fill_command, topic_of
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.endpoints import message_class, publisher, subscription
-from robot_agent_ros.graph import GATE_STATUS, TWIST_COMMAND
-from robot_agent_ros.polling import waiting
+from robot_agent_ros.graph import ACCEPTED, GATE_STATUS, TWIST_COMMAND
+from robot_agent_ros.messages.stamps import to_nanoseconds
+from robot_agent_ros.polling import UNREADABLE, Polled, waiting
 
 GATE_SILENCE = 0.35
 """s without a word of the gate after which it is gone; it speaks 10 times a second."""
 BASE_FRAME = "base_link"
 """In which the velocity of a body is (REP 105)."""
+REMEMBERED = 400
+"""Acceptances, of 2 s at the fastest rate."""
 GATE_OBEYS = ("following", "holding")
 """States of the gate in which a command that is fresh is obeyed."""
 
@@ -36,17 +41,20 @@ class Gateway:
 
     Attributes:
         status: what the gate does, by name; empty before its first word.
-        last_refusal: of a command, by name; empty for none.
+        last_refusal: of a command by anybody, by name; empty for none.
+        owner: the node whose commands the gate accepts; empty for none.
     """
 
     def __init__(self, node: Node, group: CallbackGroup | None = None) -> None:
-        self.status = self.last_refusal = ""
+        self.status = self.last_refusal = self.owner = ""
         self._heard = float("-inf")
         self._node = node
         self._body: RobotBody | None = None
         self._command: Any = None
         self._publisher: Publisher[Any] | None = None
         self._statuses = subscription(node, GATE_STATUS, self._on_status, group)
+        self._acceptances = subscription(node, ACCEPTED, lambda message: None, Polled())
+        self._accepted: deque[int] = deque(maxlen=REMEMBERED)
 
     def lead(self, body: RobotBody) -> None:
         """Commands are this body's from now on."""
@@ -60,13 +68,27 @@ class Gateway:
             self._command.points = [JointTrajectoryPoint()]
         self._publisher = publisher(self._node, row)
 
-    def send(self, commanded: NDArray[Any]) -> None:
-        """Commands the joints of the body it leads (n,), as decided now."""
+    def send(self, commanded: NDArray[Any]) -> int:
+        """Commands the joints of the body it leads (n,), as decided now; returns the stamp of the command, ns."""
         assert self._body is not None
         assert self._publisher is not None
         self._command.header.stamp = self._node.get_clock().now().to_msg()
         fill_command(self._command, self._body, commanded)
         self._publisher.publish(self._command)
+        return to_nanoseconds(self._command.header.stamp)
+
+    def accepted(self, stamp: int) -> bool:
+        """Whether the gate has accepted the command of this stamp, ns; to be asked by one thread."""
+        with suppress(*UNREADABLE):
+            for message, _ in waiting(self._acceptances):
+                self._accepted.append(to_nanoseconds(message))
+        return stamp in self._accepted
+
+    @property
+    def why_not(self) -> str:
+        """Why a command was not accepted, as far as the gate says."""
+        owner = f"; it is commanded by {self.owner}, until gate/release is called" if self.owner else ""
+        return f"the gate does not accept the commands (last refusal: {self.last_refusal or 'none'}{owner})"
 
     def poll(self) -> None:
         """Hears what has come."""
@@ -86,4 +108,5 @@ class Gateway:
 
     def _on_status(self, message: DiagnosticStatus) -> None:
         self._heard, self.status = time.monotonic(), message.message
-        self.last_refusal = next((one.value for one in message.values if one.key == "last refusal"), "")
+        values = {one.key: one.value for one in message.values}
+        self.last_refusal, self.owner = values.get("last refusal", ""), values.get("owner", "")

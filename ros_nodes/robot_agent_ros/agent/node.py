@@ -21,6 +21,7 @@ from robot_agent_ros.agent.gateway import Gateway
 from robot_agent_ros.agent.keeper import Keeper
 from robot_agent_ros.agent.mind import Mind, make_mind
 from robot_agent_ros.agent.sensors import RosSenses
+from robot_agent_ros.agent.unconfirmed import Unconfirmed
 from robot_agent_ros.diagnostics import Diagnostics, Level, Report
 from robot_agent_ros.endpoints import subscription
 from robot_agent_ros.errors import NodeError, ParameterError
@@ -130,7 +131,11 @@ class AgentNode(LifecycleNode):
             clock,
             self._gateway.send,
             self._check_gate,
-            self._keeper.keep if self._keeper else lambda item: None,
+            Unconfirmed(
+                self._keeper.keep if self._keeper else lambda item: None,
+                lambda stamp: not self.config.require_gate or self._gateway.accepted(stamp),
+                lambda: self._gateway.why_not,
+            ),
             ControlConfig(self.config.largest_command_age, self.config.even, self.config.core, self.config.priority),
             first_episode=max(self._next_episode, mind.run.episodes if mind.run is not None else 0),
             episode_seconds=self.config.episode_seconds,
@@ -282,6 +287,8 @@ class AgentNode(LifecycleNode):
             **control.plan.values("plan"),
             **control.latency.values("observation to command"),
             "decisions": control.decisions,
+            "decisions refused by the gate": control.lived.refused,
+            "owner of the gate": self._gateway.owner,
             "overruns": control.overruns,
             "real-time priority": control.priority,
             "decisions skipped": control.cadence.skipped,

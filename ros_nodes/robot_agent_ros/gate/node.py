@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -16,7 +18,7 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from robot_agent_bodies.gate.brake import State
-from robot_agent_bodies.gate.config import AXES, GateConfig
+from robot_agent_bodies.gate.config import AXES, GateConfig, joint_limits
 from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
 from robot_agent_bodies.gate.trajectory import Trajectory
 from sensor_msgs.msg import JointState
@@ -30,12 +32,14 @@ from robot_agent_ros.endpoints import publisher, service, subscription
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
 from robot_agent_ros.graph import (
+    ACCEPTED,
     COMMAND,
     ENABLE,
     GATE,
     GATE_STATUS,
     JOINT_STATES,
     POSITIONS,
+    RELEASE,
     RESET,
     STOP,
     TRAJECTORY,
@@ -82,7 +86,9 @@ class GateNode(Node):
         self._rate, self._work, self._age, self._stops = Rate(), Durations(), Durations(), Durations()
         row = {"joint_trajectory": TRAJECTORY, "twist": TWIST}.get(self.config.output, POSITIONS)
         self._output = publisher(self, row)
-        self._status = publisher(self, GATE_STATUS)
+        self._status, self._accepted = publisher(self, GATE_STATUS), publisher(self, ACCEPTED)
+        self._owner: tuple[bytes | None, str] = (None, "")
+        self._limits = limits_message(self.config)
         self._inputs = [
             (subscription(self, row, take, Polled()), take)
             for row, take in (
@@ -95,6 +101,7 @@ class GateNode(Node):
         service(self, STOP, self._on_stop)
         service(self, RESET, self._on_reset)
         service(self, ENABLE, self._on_enable)
+        service(self, RELEASE, self._on_release)
         Diagnostics(self, self._report)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
@@ -209,7 +216,9 @@ class GateNode(Node):
         source = info["source_timestamp"]
         now = self.now()
         refusal = self.gate.command(Command(names, values, stamp, source, self._publisher_of(info), **more), now)
-        if refusal is not None:
+        if refusal is None:
+            self._accepted.publish(message.header.stamp)
+        else:
             self._last_refusal = refusal.value
         self._age.add((now.ros - stamp) * 1e-9)
 
@@ -247,13 +256,43 @@ class GateNode(Node):
         response.success, response.message = True, self.gate.status.value
         return response
 
+    def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            owner = self._owner_name()
+            self.gate.release()
+            self._send()
+        response.success, response.message = True, f"was {owner}'s" if owner else "was nobody's"
+        self.get_logger().warning(f"released: the robot {response.message}, and is the next other publisher's")
+        return response
+
+    def _owner_name(self) -> str:
+        """The node whose commands count; empty for none."""
+        owner = self.gate.ownership.owner
+        if owner != self._owner[0]:
+            self._owner = (owner, self._node_of(owner) if owner is not None else "")
+        return self._owner[1]
+
+    def _node_of(self, publisher: bytes) -> str:
+        """The node that a publisher of commands is of, by its full name."""
+        for info in self.get_publishers_info_by_topic(self._commands_come_on):
+            if bytes(info.endpoint_gid)[: len(publisher)] == publisher:
+                return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+        return "a node without a name"
+
     # ---- what it says of itself ----
 
     def _status_message(self) -> DiagnosticStatus:
         report = Report(
             _LEVELS.get(self.gate.status, Level.ERROR),
             self.gate.status.value,
-            {"detail": self.gate.detail, "accepted": self.gate.accepted, "last refusal": self._last_refusal},
+            {
+                "detail": self.gate.detail,
+                "accepted": self.gate.accepted,
+                "last refusal": self._last_refusal,
+                "owner": self._owner_name(),
+                "limits": self._limits,
+                "command_timeout [s]": self.config.command_timeout,
+            },
         )
         return status_message(self.get_fully_qualified_name(), report)
 
@@ -286,6 +325,17 @@ def trajectory_message(joints: Sequence[str], trajectory: Trajectory) -> JointTr
         point.time_from_start.sec, point.time_from_start.nanosec = divmod(one.nanoseconds, 10**9)
         message.points.append(point)
     return message
+
+
+def limits_message(config: GateConfig) -> str:
+    """The limits of each joint as JSON: lower and upper (rad), velocity (rad/s; of a twist in its own units)."""
+    limits = zip(config.joints, joint_limits(config), strict=True)
+    return json.dumps(
+        {
+            name: {key: value for key in ("lower", "upper", "velocity") if isfinite(value := getattr(one, key))}
+            for name, one in limits
+        }
+    )
 
 
 def prepare_process(core: int) -> None:
