@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ros_faults import gate
+from tests.ros_faults import agent, gate
 from tests.ros_faults.scenario import Scenario
 
-SCENARIOS: dict[str, Scenario] = {**gate.SCENARIOS}
+SCENARIOS: dict[str, Scenario] = {**gate.SCENARIOS, **agent.SCENARIOS}
