@@ -42,6 +42,8 @@ def run(argv: Sequence[str]) -> int:
     folder = RunFolder.open(path)
     replay = Replay(folder.replay)
     print(f"{path}: {replay.decisions} decisions in {replay.episodes} episodes, {replay.quarantined} quarantined")
+    if replay.given:
+        print(f"{replay.lived.decisions} were lived, {replay.given} given")
     dumps = sorted((folder.path / "dumps").glob(f"{PREFIX}*.npz"))
     if not dumps:
         print("no update was skipped")

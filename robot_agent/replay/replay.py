@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.errors import ReplayError
-from robot_agent.replay.schema import row_dtype
+from robot_agent.replay.schema import Lived, row_dtype
 from robot_agent.replay.segment import SegmentReader, SegmentWriter, segment_folders
 from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, AgentId, BodySpec, Observation, Transition
 
@@ -42,6 +43,11 @@ class ReplayWriter:
         config: see `ReplayConfig`.
         body_id: of the body; a driver calls it as it calls the agent.
         agent_id: of the agent.
+        lived: where the life stands that is appended; None for rows that are given, such as a recording's.
+
+    Attributes:
+        lived: where it stands now.
+        quarantined: transitions with a number that is not finite.
     """
 
     def __init__(
@@ -51,12 +57,14 @@ class ReplayWriter:
         config: ReplayConfig | None = None,
         body_id: str = "agent",
         agent_id: AgentId = "agent",
+        lived: Lived | None = None,
     ) -> None:
         self.folder = folder
         self.spec = spec
         self.config = config or ReplayConfig()
         self.body_id = body_id
         self.agent_id = agent_id
+        self.lived = lived
         self.quarantined = 0
         self._dtype = row_dtype(spec)
         self._segment: SegmentWriter | None = None
@@ -88,6 +96,9 @@ class ReplayWriter:
             final = self._row(transition.final_observation, transition, transition.step + 1)
             final["is_final"] = True
         index = segment.append(row) if final is None else segment.append(row, final)
+        if self.lived is not None:
+            frames = int(self.spec.frames_in(transition.dt))
+            self.lived = _sum(self.lived, Lived(1, frames, transition.episode + 1))
         self.quarantined += int(not row["valid"] or (final is not None and not final["valid"]))
         return Address(segment.number, index)
 
@@ -107,7 +118,7 @@ class ReplayWriter:
             if (size >= 1 and transition.step == 0) or size >= 2:
                 self.close()
         if not self._segment:
-            self._segment = SegmentWriter(self.folder, self.spec, self.body_id, self.agent_id)
+            self._segment = SegmentWriter(self.folder, self.spec, self.body_id, self.agent_id, self.lived)
         return self._segment
 
     def _row(self, observation: Observation, transition: Transition, step: int) -> NDArray[np.void]:
@@ -126,6 +137,10 @@ class ReplayWriter:
         row["source"] = transition.source
         row["weights_version"] = transition.weights_version
         return row
+
+
+def _sum(one: Lived, other: Lived) -> Lived:
+    return Lived(one.decisions + other.decisions, one.frames + other.frames, max(one.episodes, other.episodes))
 
 
 def _put(row: NDArray[np.void], key: str, value: NDArray[Any]) -> None:
@@ -171,14 +186,23 @@ class Replay:
 
     @property
     def decisions(self) -> int:
-        """Actions that were taken."""
-        return sum(int(np.count_nonzero(~segment.rows["is_final"])) for segment in self.segments.values())
+        """Actions that were taken, given ones included."""
+        return sum(segment.decisions for segment in self.segments.values())
 
     @property
-    def frames(self) -> int:
-        """Control frames that they lasted."""
-        lived = ((segment, segment.rows["dt"][~segment.rows["is_final"]]) for segment in self.segments.values())
-        return sum(int(segment.spec.frames_in(dt).sum()) for segment, dt in lived)
+    def given(self) -> int:
+        """Actions that were recorded or taken elsewhere."""
+        return sum(segment.decisions for segment in self.segments.values() if segment.is_given)
+
+    @property
+    def lived(self) -> Lived:
+        """Where the lives stand that were appended here, whether or not all their rows are still there."""
+        lives: dict[tuple[str, str], Lived] = {}
+        for _, segment in sorted(self.segments.items()):
+            life = segment.schema.body_id, segment.schema.agent_id
+            if not segment.is_given:
+                lives[life] = _sum(segment.schema.lived_before or lives.get(life, Lived()), segment.lived)
+        return reduce(_sum, lives.values(), Lived())
 
     @property
     def quarantined(self) -> int:
@@ -187,8 +211,14 @@ class Replay:
 
     @property
     def episodes(self) -> int:
-        """How many there are."""
-        return len({int(number) for segment in self.segments.values() for number in np.unique(segment.rows["episode"])})
+        """How many there are; given ones may have the number of one that was lived."""
+        return len(
+            {
+                (segment.is_given, int(n))
+                for segment in self.segments.values()
+                for n in np.unique(segment.rows["episode"])
+            }
+        )
 
     @property
     def next_episode(self) -> int:

@@ -21,13 +21,32 @@ ROWS_FILE = "rows.bin"
 COMMITTED = 0xA5
 
 
+class Lived(NamedTuple):
+    """How far a life is: decisions, control frames that they lasted, and the number of its next episode."""
+
+    decisions: int = 0
+    frames: int = 0
+    episodes: int = 0
+
+
 class SegmentSchema(NamedTuple):
-    """What a segment says of itself; `dtype` is that of its rows as they lie on disk."""
+    """What a segment says of itself.
+
+    Attributes:
+        spec: shapes of the body.
+        body_id, agent_id: whose rows they are.
+        lived_before: where the life stood when it began the segment; None where the rows are given: recorded or lived
+            elsewhere, and not to be counted.
+        dtype: of its rows as they lie on disk.
+        is_counted: whether `lived_before` is known; segments of version 1 did not say.
+    """
 
     spec: BodySpec
     body_id: str
     agent_id: str
+    lived_before: Lived | None
     dtype: np.dtype[np.void]
+    is_counted: bool = True
 
 
 def row_dtype(spec: BodySpec, version: int = SCHEMA_VERSION) -> np.dtype[np.void]:
@@ -60,13 +79,14 @@ def row_dtype(spec: BodySpec, version: int = SCHEMA_VERSION) -> np.dtype[np.void
     )
 
 
-def write_schema(folder: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
+def write_schema(folder: Path, spec: BodySpec, body_id: str, agent_id: str, lived_before: Lived | None) -> None:
     """Describes a segment's rows."""
     content = {
         "version": SCHEMA_VERSION,
         "body": asdict(spec),
         "body_id": body_id,
         "agent_id": agent_id,
+        "lived_before": lived_before._asdict() if lived_before else None,
         "columns": [[name, kind.base.str, kind.shape] for name, kind in _columns(row_dtype(spec))],
     }
     with (folder / SCHEMA_FILE).open("w") as file:
@@ -93,7 +113,9 @@ def read_schema(folder: Path) -> SegmentSchema:
             dtype = row_dtype(spec, version)
         else:
             dtype = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in content["columns"]])
-        schema = SegmentSchema(spec, str(content["body_id"]), str(content["agent_id"]), dtype)
+        is_counted = "lived_before" in content
+        before = Lived(**content["lived_before"]) if content.get("lived_before") else None
+        schema = SegmentSchema(spec, str(content["body_id"]), str(content["agent_id"]), before, dtype, is_counted)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReplayError(f"{folder / SCHEMA_FILE} is missing or damaged ({error}): move the segment away") from error
     return schema

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.errors import ReplayError
-from robot_agent.replay.schema import COMMITTED, ROWS_FILE, read_schema, row_dtype, write_schema
-from robot_agent.types import BodySpec
+from robot_agent.replay.schema import COMMITTED, ROWS_FILE, Lived, read_schema, row_dtype, write_schema
+from robot_agent.types import BodySpec, Source
 
 PREFIX = "segment-"
 _NAME = re.compile(PREFIX + r"(\d+)")
@@ -37,12 +37,15 @@ class SegmentWriter:
         spec: shapes of the body.
         body_id: of the body.
         agent_id: of the agent that lives in it.
+        lived_before: where its life stands; None for rows that are given.
 
     Raises:
         ReplayError: the disk is full or cannot be written.
     """
 
-    def __init__(self, replay: Path, spec: BodySpec, body_id: str, agent_id: str) -> None:
+    def __init__(
+        self, replay: Path, spec: BodySpec, body_id: str, agent_id: str, lived_before: Lived | None = None
+    ) -> None:
         self.row_bytes = row_dtype(spec).itemsize
         self.rows = 0
         self._synced = time.monotonic()
@@ -58,7 +61,7 @@ class SegmentWriter:
                     break
                 except FileExistsError:  # another writer was faster
                     self.number += 1
-            write_schema(self.folder, spec, body_id, agent_id)
+            write_schema(self.folder, spec, body_id, agent_id, lived_before)
             (self.folder / ROWS_FILE).touch()
             for folder in (self.folder, replay, replay.parent):  # a file survives a power cut only if its name does
                 _sync_folder(folder)
@@ -137,9 +140,29 @@ class SegmentReader:
     """Maps the whole rows of a segment; `refresh` sees those that came since."""
 
     def __init__(self, folder: Path) -> None:
-        self.spec, self.body_id, self.agent_id, self.dtype = read_schema(folder)
+        self.schema = read_schema(folder)
+        self.spec, self.dtype = self.schema.spec, self.schema.dtype
         self._path = folder / ROWS_FILE
         self.rows: NDArray[np.void] = np.zeros(0, self.dtype)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether its rows were recorded or lived elsewhere; version 1 tells by the source of the first."""
+        if self.schema.is_counted:
+            return self.schema.lived_before is None
+        return len(self.rows) > 0 and self.rows["source"][0] in (Source.HUMAN, Source.DEMO)
+
+    @property
+    def decisions(self) -> int:
+        """Actions that were taken."""
+        return int(np.count_nonzero(~self.rows["is_final"]))
+
+    @property
+    def lived(self) -> Lived:
+        """What its rows add to a life."""
+        rows = self.rows
+        frames = self.spec.frames_in(rows["dt"][~rows["is_final"]])
+        return Lived(len(frames), int(frames.sum()), int(rows["episode"].max()) + 1 if len(rows) else 0)
 
     def refresh(self) -> int:
         """Maps what is there now and returns the number of rows; a torn last row is not one."""

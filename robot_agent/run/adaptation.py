@@ -81,7 +81,7 @@ def live_on(
         raise RunError(f"cannot copy {run} to {copy} ({error}): free some space") from error
     control_dt, frames = _rate(make_body)
     every = max(1, round(minutes * 60 / control_dt / stops))
-    lived = Replay(folder.replay)
+    lived = Replay(folder.replay).lived
     start, start_frames = lived.decisions, lived.frames
     config = replace(load_config(folder), minutes=None, keep_checkpoints_every=every * frames)
     folder.write_config(to_tree(config))

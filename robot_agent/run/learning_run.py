@@ -19,7 +19,7 @@ from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.goal_functions import GoalFunctions
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
 from robot_agent.replay.replay import Replay, ReplayWriter
-from robot_agent.replay.schema import row_dtype
+from robot_agent.replay.schema import Lived, row_dtype
 from robot_agent.run.config import RunConfig, to_tree, validate
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import check_body
@@ -84,10 +84,8 @@ class LearningRun:
     ) -> None:
         config, spec, resume = self.config, self.spec, self.resumed
         before = Replay(self.folder.replay) if resume else None
-        self.decisions = before.decisions if before else 0
-        self.frames = before.frames if before else 0
-        """Simulator control frames lived, action repeat included."""
-        self.episodes = before.next_episode if before else 0
+        lived = before.lived if before else Lived()
+        self.decisions, self.frames, self.episodes = lived
         self.quarantined_before = before.quarantined if before else 0
         self.seconds_before = self._seconds_so_far() if resume else 0.0
         if before is not None:
@@ -96,7 +94,7 @@ class LearningRun:
             self.folder.write_config(to_tree(config) | {"device": self.device})
         self.returns: list[float] = []
         self.agent = Agent(spec, config.agent, config.seed, self.device)
-        self.replay = ReplayWriter(self.folder.replay, spec, config.replay)
+        self.replay = ReplayWriter(self.folder.replay, spec, config.replay, lived=lived)
         undo.callback(self.replay.close)
         self.metrics = MetricsWriter(self.folder)
         undo.callback(self.metrics.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from robot_agent.errors import ReplayError
 from robot_agent.replay.replay import Address, Replay, ReplayConfig, ReplayWriter
-from robot_agent.replay.schema import ROWS_FILE, SCHEMA_FILE, row_dtype
+from robot_agent.replay.schema import ROWS_FILE, SCHEMA_FILE, Lived, row_dtype
 from robot_agent.replay.segment import PREFIX
 from robot_agent.types import BodySpec, Source
 from tests.transitions import SPEC, episode
@@ -50,7 +51,7 @@ def test_rows_come_back_as_they_were(tmp_path: Path):
     final = replay.read(Address(addresses[-1].segment, addresses[-1].index + 1))
     assert final["is_final"]
     assert final["proprio"].tolist() == [3, 4]
-    assert (replay.segments[0].body_id, replay.segments[0].agent_id) == ("left", "a1")
+    assert (replay.segments[0].schema.body_id, replay.segments[0].schema.agent_id) == ("left", "a1")
 
 
 def test_addresses_stay_when_more_is_written_and_when_another_writer_begins(tmp_path: Path):
@@ -184,6 +185,43 @@ def test_a_full_disk_is_one_sentence_and_harms_no_row(
     assert [(row["episode"], row["step"]) for row in rows] == expected
 
 
+def test_what_is_given_is_not_lived(tmp_path: Path):
+    """A life, a recording beside it, and the life again, which counts its own decisions and episodes alone."""
+    life = ReplayWriter(tmp_path, SPEC, lived=Lived())
+    for step in episode(0, 3) + episode(1, 4):
+        life.append(step)
+    assert life.lived == Replay(tmp_path).lived == Lived(7, 7, 2)
+    given = ReplayWriter(tmp_path, SPEC)
+    for step in episode(2, 5) + episode(3, 5):
+        given.append(step)
+    replay = Replay(tmp_path)
+    assert (replay.lived, replay.given, replay.decisions) == (Lived(7, 7, 2), 10, 17)
+    life = ReplayWriter(tmp_path, SPEC, lived=replay.lived)
+    life.append(episode(2, 3)[0])
+    replay.refresh()
+    assert (replay.lived, replay.given, replay.episodes) == (Lived(8, 8, 3), 10, 5)
+
+
+def test_what_was_lived_stays_so_when_its_rows_are_gone(tmp_path: Path):
+    life = ReplayWriter(tmp_path, SPEC, lived=Lived())
+    for number in range(4):
+        for step in episode(number, 5):
+            life.append(step)
+        life.close()
+    for number in (0, 2):
+        shutil.rmtree(tmp_path / f"{PREFIX}{number:06d}")
+    assert Replay(tmp_path).decisions == 10
+    assert Replay(tmp_path).lived == Lived(20, 20, 4)
+
+
+def test_of_several_agents_each_life_counts(tmp_path: Path):
+    writers = [ReplayWriter(tmp_path, SPEC, agent_id=name, lived=Lived()) for name in "ab"]
+    for left, right in zip(episode(0, 6), episode(0, 6), strict=True):
+        writers[0].append(replace(left, agent_id="a"))
+        writers[1].append(replace(right, agent_id="b"))
+    assert Replay(tmp_path).lived == Lived(12, 12, 1)
+
+
 def test_another_body_and_another_schema_are_refused(tmp_path: Path):
     ReplayWriter(tmp_path, SPEC).append(episode(0, 2)[0])
     with pytest.raises(ReplayError, match="does not fit"):
@@ -241,18 +279,34 @@ def test_a_reward_is_kept_as_it_is(tmp_path: Path, reward: float):
     assert row["valid"]
 
 
-def test_rows_of_version_1_are_read_beside_new_ones(tmp_path: Path):
-    """Their rewards were float32, and their columns not named."""
-    ReplayWriter(tmp_path, SPEC).append(replace(episode(0, 2)[0], reward=0.1))
-    folder = next(tmp_path.glob(PREFIX + "*"))
-    new = Replay(tmp_path).segments[0].rows
+def as_version_1(folder: Path) -> None:
+    """Rewrites a replay of one segment: rewards were float32, neither columns nor the life's counters were there."""
+    segment = next(folder.glob(PREFIX + "*"))
+    new = Replay(folder).segments[0].rows
     old = np.zeros(len(new), row_dtype(SPEC, version=1))
     for name in old.dtype.names:
         old[name] = new[name]
-    (folder / ROWS_FILE).write_bytes(old.tobytes())
-    schema = json.loads((folder / SCHEMA_FILE).read_text())
-    del schema["columns"]
-    (folder / SCHEMA_FILE).write_text(json.dumps({**schema, "version": 1}))
+    (segment / ROWS_FILE).write_bytes(old.tobytes())
+    schema = json.loads((segment / SCHEMA_FILE).read_text())
+    del schema["columns"], schema["lived_before"]
+    (segment / SCHEMA_FILE).write_text(json.dumps({**schema, "version": 1}))
+
+
+@pytest.mark.parametrize(("source", "lived"), [(Source.RANDOM, 3), (Source.DEMO, 0), (Source.HUMAN, 0)])
+def test_of_version_1_the_source_says_what_was_lived(tmp_path: Path, source: Source, lived: int):
+    writer = ReplayWriter(tmp_path, SPEC, lived=Lived())
+    for step in episode(0, 3):
+        writer.append(replace(step, source=source))
+    as_version_1(tmp_path)
+    before = Replay(tmp_path).lived
+    assert before == Lived(lived, lived, min(lived, 1))
+    ReplayWriter(tmp_path, SPEC, lived=before).append(episode(1, 2)[0])
+    assert Replay(tmp_path).lived.decisions == lived + 1
+
+
+def test_rows_of_version_1_are_read_beside_new_ones(tmp_path: Path):
+    ReplayWriter(tmp_path, SPEC).append(replace(episode(0, 2)[0], reward=0.1))
+    as_version_1(tmp_path)
     other = ReplayWriter(tmp_path, SPEC).append(replace(episode(1, 2)[0], reward=0.1))
     replay = Replay(tmp_path)
     rows = [replay.read(Address(0, 0)), replay.read(other)]

@@ -49,7 +49,7 @@ def test_frames_of_a_decision_that_an_episode_cut_short_are_counted_as_lived(tmp
 
     summary = Life(tmp_path / "run", run_config(frames=50), make_body).live()
     assert (summary["frames"], summary["decisions"], summary["episodes"]) == (50, 20, 10)
-    assert Replay(tmp_path / "run" / "replay").frames == 50
+    assert Replay(tmp_path / "run" / "replay").lived.frames == 50
     np.testing.assert_allclose(lived(tmp_path / "run")["dt"], [0.4, 0.1] * 10, rtol=1e-6)
     again = Life(tmp_path / "run", run_config(frames=100), make_body, resume=True).live()
     assert (again["frames"], again["decisions"]) == (100, 40)

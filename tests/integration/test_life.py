@@ -14,10 +14,11 @@ import torch
 from robot_agent.errors import CheckpointError, RunError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.learning.checkpoint import CheckpointStore
-from robot_agent.replay.replay import Replay
+from robot_agent.replay.replay import Replay, ReplayWriter
+from robot_agent.replay.sampler import SequenceSampler
 from robot_agent.run.life import Life
 from robot_agent.run.load import load_agent
-from robot_agent.types import BodySpec
+from robot_agent.types import BodySpec, Transition
 from tests.small import ONLINE, run_config
 from tests.worlds import PointMass, Reach
 
@@ -100,6 +101,31 @@ def test_stopping_at_the_end_of_an_episode_and_resuming_equals_never_stopping(tm
         assert torch.equal(whole[name], parts[name]), name
     returns = [mean_return(tmp_path / name, 3) for name in ("whole", "parts")]
     assert returns[0] == returns[1]
+
+
+class Ageing(PointMass):
+    """A world that changes with the steps that were lived in it."""
+
+    life_steps = 0
+
+
+def test_a_recording_in_its_replay_is_no_part_of_a_life(tmp_path: Path):
+    """It spends no frames, owes no updates, and does not age the world; it is learned from all the same."""
+    Life(tmp_path / "run", run_config(frames=280), Ageing).live()
+    recording = ReplayWriter(tmp_path / "run/replay", BodySpec.from_env(PointMass()))
+    body = PointMass()
+    observation, _ = body.reset(seed=0)
+    for step in range(500):
+        before, (observation, *_) = observation, body.step(np.zeros(2))
+        recording.append(Transition(before, np.zeros(2, np.float32), 0.0, False, False, 0, step))
+    recording.close()
+    life = Life(tmp_path / "run", run_config(frames=400), Ageing, resume=True)
+    assert life.frames == life.body.get_wrapper_attr("life_steps") == 280
+    summary = life.live()
+    assert (summary["frames"], summary["episodes"], summary["updates"]) == (400, 10, 400)
+    sampler = SequenceSampler(Replay(tmp_path / "run/replay"), horizon=3)
+    sampler.refresh()
+    assert sampler.windows == 10 * 38 + 497
 
 
 def test_learning_in_a_process_beside_acting_keeps_the_update_ratio(tmp_path: Path):

@@ -114,7 +114,7 @@ def _learning(config: AgentConfig, kept: RunConfig, path: Path | None, body: Rob
 
 def _new_run(config: AgentConfig) -> RunConfig:
     height, width = config.camera_size
-    base = replace(default_config(config.streams), seed=config.seed, camera_size=(height, width), frames=10**12)
+    base = replace(default_config(config.streams), seed=config.seed, camera_size=(height, width))
     base = replace(base, world=config.world or NO_WORLD, body=config.calibration)
     return from_tree(base, read_yaml(Path(config.settings).expanduser())) if config.settings else base
 

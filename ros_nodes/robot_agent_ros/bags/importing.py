@@ -128,7 +128,6 @@ def _new_config(config: AgentConfig) -> RunConfig:
         world=config.world or NO_WORLD,
         body=config.calibration,
         camera_size=(height, width),
-        frames=10**12,
     )
 
 
