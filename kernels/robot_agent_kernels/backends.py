@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Literal, Protocol
 
 import torch
@@ -64,7 +65,7 @@ def pack(
         params: the networks.
         backend: `reference` works everywhere and with any dtype; `cpu` is compiled for the machine and works on float32
             weights; `triton` works on float32 weights on a GPU; `auto` is `triton` or `cpu` by where the weights are,
-            where that can be had, else `reference`.
+            where that can be had, else `reference`, with a warning that says why.
         precision: of the products; None for float32 on a CPU and bfloat16 on a GPU.
         threads: of `cpu`.
 
@@ -77,7 +78,8 @@ def pack(
             return ReferenceRollout(params)
         try:
             return pack(params, "cpu" if params.bins.device.type == "cpu" else "triton", precision, threads)
-        except BuildError:
+        except BuildError as error:
+            warnings.warn(f"plans are computed in plain torch, which is several times slower: {error}", stacklevel=2)
             return ReferenceRollout(params)
     if backend == "reference":
         return ReferenceRollout(params)

@@ -29,8 +29,8 @@ from robot_agent_kernels.bench.measure import (
 )
 from robot_agent_kernels.bench.tdmpc2 import TDMPC2Planner
 
-from robot_agent.errors import RobotAgentError
 from robot_agent.mind import Mind, MindConfig
+from robot_agent.run.bounds import POSITIVE_COUNT, check_numbers
 from robot_agent.types import BodySpec
 
 Case = Literal["published-cpu", "default-cpu", "published-gpu", "fleet-gpu"]
@@ -293,8 +293,7 @@ def parse(argv: Sequence[str]) -> Bench:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     bench = parse(argv)
-    if bench.plans < 1:
-        raise RobotAgentError(f"--plans is {bench.plans}, expected at least 1: give more")
+    check_numbers(bench, {"plans": POSITIVE_COUNT}, "--")
     cases: tuple[Case, ...] = ("default-cpu", "published-cpu", "published-gpu", "fleet-gpu")
     rows = []
     for case in cases if bench.case == "all" else (bench.case,):

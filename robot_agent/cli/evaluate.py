@@ -16,9 +16,11 @@ from rich.progress import Progress
 
 from robot_agent.cli.body import body_factory
 from robot_agent.device import prepare_device
+from robot_agent.drivers.returns import close_body
 from robot_agent.errors import RobotAgentError
-from robot_agent.evaluation.evaluate import evaluate
+from robot_agent.evaluation.evaluate import LONGEST_EPISODE, evaluate
 from robot_agent.evaluation.statistics import FEWEST_FOR_AN_INTERVAL, mean_interval, rate_interval, spoken, spoken_rate
+from robot_agent.run.bounds import ANY_COUNT, POSITIVE_COUNT, SEED, check_numbers
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life
@@ -39,6 +41,9 @@ class EvaluateCommand:
 
     episodes: int = 10
     """How many episodes."""
+
+    longest_episode: int = LONGEST_EPISODE
+    """Decisions after which an episode is cut off: some worlds never end one."""
 
     learn: bool = False
     """Go on learning meanwhile: the life of the run goes on for these episodes, and they are kept in its replay."""
@@ -76,8 +81,8 @@ def parse(argv: Sequence[str]) -> EvaluateCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
-    if command.episodes < 1:
-        raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
+    at_least_one = dict.fromkeys(("episodes", "longest_episode"), POSITIVE_COUNT)
+    check_numbers(command, {**at_least_one, "seed": SEED, "chapter": ANY_COUNT, "chapter_step": ANY_COUNT}, "--")
     differing = ("world", "body", "opponent", "chapter")
     given = [name for name in differing if getattr(command, name) is not None]
     if command.learn and given:
@@ -97,6 +102,8 @@ def run(argv: Sequence[str]) -> int:
     returns = _learn_on(command, config) if command.learn else None
     record = evaluate_run(folder, config, command, returns)
     print(f"return {spoken(record['returns'])} ({folder.evaluation(elsewhere(command))})")
+    if record["cut_off"]:
+        print(f"{record['cut_off']} episodes did not end and were cut off after {command.longest_episode} decisions")
     if record["successes"]:
         print(f"success in {spoken_rate(record['successes'])}")
     return 0
@@ -126,7 +133,7 @@ def _begin_chapter(body: gymnasium.Env[Any, Any], world: str, chapter: int, step
 def _learn_on(command: EvaluateCommand, config: RunConfig) -> list[float]:
     endless = replace(config, frames=sys.maxsize, minutes=None, device=command.device)
     life = Life(command.run, endless, body_factory(config), resume=True, keep_budget=False)
-    summary = life.live(episodes=command.episodes)
+    summary = life.live(episodes=command.episodes, decisions=command.episodes * command.longest_episode)
     if summary["status"] == "interrupted":
         raise KeyboardInterrupt
     return life.returns
@@ -140,7 +147,7 @@ def evaluate_run(
     if command.chapter is not None:
         _begin_chapter(body, config.world, command.chapter, command.chapter_step)
     agent, _, checkpoint = load_agent(folder.path, BodySpec.from_env(body), prepare_device(command.device))
-    episodes = 1 if learned is not None else command.episodes
+    episodes = 1 if learned else command.episodes
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("evaluating", total=episodes)
         result = evaluate(
@@ -150,10 +157,11 @@ def evaluate_run(
             seed=config.seed if command.seed is None else command.seed,
             render=command.video,
             on_episode=lambda done: bar.update(task, completed=done),
+            longest_episode=command.longest_episode,
         )
-    body.close()
-    returns = result.returns if learned is None else learned
-    successes = result.successes if learned is None else []  # of the episodes that were learned from, nobody kept them
+    close_body(body)
+    returns = learned or result.returns
+    successes = [] if learned else result.successes  # of the episodes that were learned from, nobody kept them
     video = None
     if len(result.video):
         video = folder.videos / f"{folder.evaluation(elsewhere(command)).stem}.mp4"
@@ -176,6 +184,7 @@ def evaluate_run(
         "opponent": config.opponent,
         "frames": checkpoint.state["frames"],
         "learn": command.learn,
+        "cut_off": result.cut_off,
         "decision_ms_p50": float(np.percentile(result.decision_ms, 50)),
         "decision_ms_p99": float(np.percentile(result.decision_ms, 99)),
         "retrieval": result.retrieval,

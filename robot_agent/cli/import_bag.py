@@ -10,6 +10,7 @@ from typing import Literal
 import tyro
 
 from robot_agent.errors import RunError
+from robot_agent.run.bounds import CAMERA, check_numbers
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def parse(argv: Sequence[str]) -> ImportBagCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
+    check_numbers(command, {"camera_size": CAMERA}, "--")
     from robot_agent_bags.errors import BagError
     from robot_agent_bodies.parameters import config_from
     from robot_agent_ros.agent.config import AgentConfig

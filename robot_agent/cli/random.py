@@ -9,9 +9,9 @@ import tyro
 
 from robot_agent.agent import Agent
 from robot_agent.cli.body import make_body
-from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.evaluation.statistics import spoken
+from robot_agent.run.bounds import POSITIVE_COUNT, SEED, check_numbers
 from robot_agent.types import BodySpec
 
 
@@ -37,8 +37,7 @@ def parse(argv: Sequence[str]) -> RandomCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
-    if command.episodes < 1:
-        raise RobotAgentError(f"--episodes is {command.episodes}, expected at least 1")
+    check_numbers(command, {"episodes": POSITIVE_COUNT, "seed": SEED}, "--")
     body = make_body(command.world)
     # An agent that has not learned anything acts at random.
     agent = Agent(BodySpec.from_env(body), seed=command.seed)

@@ -15,8 +15,10 @@ from rich.progress import Progress, TaskID
 
 from robot_agent.cli.realities import NamedBodies, listing, visited_axis
 from robot_agent.device import prepare_device
+from robot_agent.drivers.returns import close_body
 from robot_agent.errors import RobotAgentError
 from robot_agent.report.sim2real_page import spoken_record, write_page
+from robot_agent.run.bounds import POSITIVE_COUNT, SEED, Bounds, check_numbers
 from robot_agent.run.folder import write_json
 from robot_agent.run.life import Progress as LifeState
 from robot_agent.run.policies import Policy, named_policies
@@ -116,12 +118,8 @@ def _checked(command: Sim2RealCommand) -> list[Policy]:
         raise RobotAgentError(
             "expected robot-agent sim2real RUN [RUN ...] --reality NAME [...]; --list names realities"
         )
-    for name in ("episodes", "sensitivity_episodes", "learn_stops"):
-        if getattr(command, name) < 1:
-            raise RobotAgentError(f"--{name.replace('_', '-')} is {getattr(command, name)}, expected at least 1")
-    for name in ("learn_minutes", "clips"):
-        if not getattr(command, name) >= 0:
-            raise RobotAgentError(f"--{name.replace('_', '-')} is {getattr(command, name)}, expected at least 0")
+    at_least_one = dict.fromkeys(("episodes", "sensitivity_episodes", "learn_stops"), POSITIVE_COUNT)
+    check_numbers(command, {**at_least_one, "learn_minutes": Bounds(0), "seed": SEED}, "--")
     if (command.out / "sim2real.json").exists():
         raise RobotAgentError(f"{command.out} holds an evaluation already: choose another --out")
     twice = [name for name in command.reality if command.reality.count(name) > 1]
@@ -139,10 +137,10 @@ def study(command: Sim2RealCommand, policies: Sequence[Policy]) -> dict[str, Any
     bodies = NamedBodies()
     simulation = bodies.simulation(policies[0])()
     control_dt = float(simulation.metadata["control_dt"])
-    simulation.close()
+    close_body(simulation)
     for policy in {policy.run: policy for policy in policies}.values():  # what cannot be had is refused at once
         for reality in command.reality:
-            bodies.reality(policy, reality)().close()
+            close_body(bodies.reality(policy, reality)())
     config = StudyConfig(
         realities=command.reality,
         episodes=command.episodes,

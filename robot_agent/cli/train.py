@@ -14,7 +14,7 @@ from robot_agent.cli.body import body_factory
 from robot_agent.cli.progress import LifeProgress
 from robot_agent.errors import RobotAgentError, RunError
 from robot_agent.report import write_report
-from robot_agent.run.config import RunConfig, default_config, from_tree, with_current_names
+from robot_agent.run.config import RunConfig, default_config, from_tree, validate, with_current_names
 from robot_agent.run.folder import RunFolder, read_yaml
 from robot_agent.run.life import Life
 from robot_agent.run.load import load_config
@@ -105,6 +105,10 @@ def run(argv: Sequence[str]) -> int:
         raise RobotAgentError("--seeds starts several runs and --resume goes on with one: give one of them")
     if not command.seeds:
         return _train(command.out, command.run, command.resume)
+    if len(set(command.seeds)) < len(command.seeds):
+        raise RobotAgentError(f"--seeds are {' '.join(map(str, command.seeds))}, expected each once")
+    for seed in command.seeds:  # all of them before the first one is lived
+        validate(replace(command.run, seed=seed))
     folders = [command.out / f"seed-{seed}" for seed in command.seeds]
     for folder in folders:
         if (folder / "config.yaml").exists():
@@ -126,7 +130,11 @@ def _train(out: Path, config: RunConfig, resume: bool) -> int:
         config = replace(config, body=str(Path(config.body).resolve()))
     with LifeProgress(out.name, config.frames, config.minutes) as progress:
         life = Life(out, config, body_factory(config), resume=resume, on_progress=progress.update)
-        print(f"{config.world} ({' + '.join(config.streams)}) on {life.device}, run folder {out}", file=sys.stderr)
+        print(
+            f"{config.world} ({' + '.join(config.streams)}) on {life.device}, plans by back end "
+            f"{life.agent.planner.backend}, run folder {out}",
+            file=sys.stderr,
+        )
         summary = life.live()
     mean = summary["return_last_5_mean"]
     print(

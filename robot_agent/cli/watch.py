@@ -26,6 +26,7 @@ from robot_agent.errors import BodyError, RobotAgentError
 from robot_agent.evaluation.evaluate import EVALUATION_SEED
 from robot_agent.evaluation.filming import picture_of
 from robot_agent.loop import Loop
+from robot_agent.run.bounds import POSITIVE, SEED, Bounds, check_numbers
 from robot_agent.run.config import RunConfig
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import load_agent, load_config
@@ -103,12 +104,7 @@ def run(argv: Sequence[str]) -> int:
 def _check(command: WatchCommand) -> None:
     if command.world is None and command.policy == RANDOM:
         raise RobotAgentError("there is nothing to watch: give a --world, or the folder of a run as --policy")
-    if command.seconds is not None and not 0 < command.seconds < math.inf:
-        raise RobotAgentError(f"--seconds is {command.seconds}, expected a positive number")
-    if not 0 <= command.port <= 65535:
-        raise RobotAgentError(f"--port is {command.port}, expected 0 to 65535")
-    if command.seed < 0:
-        raise RobotAgentError(f"--seed is {command.seed}, expected at least 0")
+    check_numbers(command, {"seconds": POSITIVE, "port": Bounds(0, 65_535), "seed": SEED}, "--")
     if command.out is None:
         return
     if command.seconds is not None and command.seconds > LONGEST_VIDEO:

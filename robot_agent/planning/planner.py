@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from robot_agent_kernels import Backend, PlanConfig, PlanResult, PlanState, Precision, pack, plan
+from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanResult, PlanState, Precision, pack, plan
 from torch import Tensor
 
+from robot_agent.errors import RobotAgentError
 from robot_agent.mind import Mind
 
 
@@ -36,12 +37,23 @@ class Planner:
         config: how hard to search, and with what.
         mind: world model, heads and policy; the planner packs their weights and does not see later changes until
             `refresh`.
+
+    Raises:
+        RobotAgentError: the back end that was asked for cannot be had here.
     """
 
     def __init__(self, config: PlannerConfig, mind: Mind) -> None:
         self.config = config
         self.mind = mind
-        self.packed = pack(mind.rollout_params(), config.backend, config.precision)
+        try:
+            self.packed = pack(mind.rollout_params(), config.backend, config.precision)
+        except (BuildError, ValueError) as error:
+            raise RobotAgentError(f"the planner cannot search with back end {config.backend}: {error}") from error
+
+    @property
+    def backend(self) -> str:
+        """Of the rollout core, as it was found."""
+        return self.packed.name
 
     def refresh(self) -> None:
         """Takes the mind's weights as they are now; call it between two plans."""

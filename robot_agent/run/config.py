@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -13,6 +14,15 @@ from robot_agent.learning.online import OnlineConfig
 from robot_agent.learning.terms import TERMS
 from robot_agent.learning.terms.term import TermConfig
 from robot_agent.replay.replay import ReplayConfig
+from robot_agent.run.bounds import (
+    CAMERA,
+    LARGEST_WIDTH,
+    POSITIVE,
+    POSITIVE_COUNT,
+    SEED,
+    Bounds,
+    check_numbers,
+)
 
 
 @dataclass(frozen=True)
@@ -128,28 +138,51 @@ def with_current_names(tree: dict[str, Any]) -> dict[str, Any]:
     return {**tree, "online": {**online, "learner": {**learner, "losses": moved}}}
 
 
-_AT_LEAST = {
-    "frames": 1,
-    "seed": 0,
-    "action_repeat": 1,
-    "keep_checkpoints_every": 1,
-    "online.updates_per_decision": 0,
-    "online.random_decisions": 0,
-    "online.publish_every": 1,
-    "online.learner.horizon": 1,
-    "online.learner.batch_size": 1,
-    "agent.planner.search.samples": 0,
-    "agent.planner.search.policy_samples": 0,
-    "agent.planner.search.iterations": 1,
-    "agent.planner.search.horizon": 1,
-    "agent.planner.search.elites": 1,
-    "agent.planner.search.min_std": 0,
-}
-_MORE_THAN = {
-    "minutes": 0,
-    "checkpoint_minutes": 0,
-    "agent.planner.search.max_std": 0,
-    "agent.planner.search.temperature": 0,
+_WIDTHS = Bounds(1, LARGEST_WIDTH)
+_FEW = Bounds(1, 100)
+_BOUNDS = {
+    "frames": Bounds(1, sys.maxsize),
+    "minutes": POSITIVE,
+    "seed": SEED,
+    "action_repeat": Bounds(1, 1_000),
+    "camera_size": CAMERA,
+    "checkpoint_minutes": POSITIVE,
+    "keep_checkpoints_every": POSITIVE_COUNT,
+    "agent.mind.encoder": _WIDTHS,
+    "agent.mind.encoder.frame_stack": _FEW,
+    "agent.mind.encoder.shift_pixels": Bounds(0, 100),
+    "agent.mind.world_model": _WIDTHS,
+    "agent.mind.world_model.ensemble": _FEW,
+    "agent.mind.world_model.context_dim": Bounds(0, LARGEST_WIDTH),
+    "agent.mind.heads": _WIDTHS,
+    "agent.mind.heads.value_ensemble": _FEW,
+    "agent.mind.heads.bins": Bounds(2, LARGEST_WIDTH),
+    "agent.mind.heads.bins_range": POSITIVE,
+    "agent.mind.heads.log_std_bounds": Bounds(-100, 100),
+    "agent.mind.discount": Bounds(0, 1),
+    "agent.planner.search.horizon": _FEW,
+    "agent.planner.search.samples": Bounds(0, 1_000_000),
+    "agent.planner.search.policy_samples": Bounds(0, 1_000_000),
+    "agent.planner.search.iterations": Bounds(1, 1_000),
+    "agent.planner.search.elites": Bounds(1, 1_000_000),
+    "agent.planner.search.min_std": Bounds(0),
+    "agent.planner.search.max_std": POSITIVE,
+    "agent.planner.search.temperature": POSITIVE,
+    "agent.planner.search.value_members": _FEW,
+    "agent.planner.deadline_ms": POSITIVE,
+    "online.updates_per_decision": Bounds(0, 1_000),
+    "online.publish_every": POSITIVE_COUNT,
+    "online.learner.horizon": _FEW,
+    "online.learner.batch_size": Bounds(1, 65_536),
+    "online.learner.learning_rate": Bounds(0),
+    "online.learner.encoder_learning_rate": Bounds(0),
+    "online.learner.gradient_norm": POSITIVE,
+    "online.learner.target_rate": Bounds(0, 1),
+    "online.learner.target_members": _FEW,
+    "online.sampler.episodes_per_batch": POSITIVE_COUNT,
+    "online.sampler.capacity": POSITIVE_COUNT,
+    "online.hindsight.share": Bounds(0, 1),
+    "replay.segment_megabytes": Bounds(1, 1_000_000),
 }
 
 
@@ -159,13 +192,12 @@ def validate(config: RunConfig) -> None:
     Raises:
         RunError: says which value is out of bounds.
     """
-    for bounds, word in ((_AT_LEAST, "at least"), (_MORE_THAN, "more than")):
-        for path, bound in bounds.items():
-            value: Any = config
-            for name in path.split("."):
-                value = getattr(value, name)
-            if value is not None and not (value >= bound if bounds is _AT_LEAST else value > bound):
-                raise RunError(f"{path} is {value}, expected {word} {bound}")
+    check_numbers(config, _BOUNDS)
+    if (config.action_repeat or 1) > config.frames:
+        raise RunError(
+            f"one decision lasts {config.action_repeat} frames (action_repeat) and the whole run {config.frames} "
+            "(frames): give more frames, or repeat less"
+        )
     if not config.streams or len(set(config.streams)) < len(config.streams):
         raise RunError(
             f"streams are {' '.join(config.streams) or 'none'}, expected proprio, camera, or each of them once"

@@ -156,18 +156,19 @@ class Life(LearningRun):
             close_body(self.body)
             raise
         self.earlier_returns = [record["episode_return"] for record in self.folder.read_metrics()] if resume else []
-        self.largest_episodes = float("inf")
+        self.largest_episodes = self.largest_decisions = float("inf")
         self.interrupted = False
         if self.body.has_wrapper_attr("life_steps"):  # a world that changes goes on changing where it was
             self.body.set_wrapper_attr("life_steps", self.decisions)
 
-    def live(self, episodes: float = float("inf")) -> dict[str, Any]:
+    def live(self, episodes: float = float("inf"), decisions: float = float("inf")) -> dict[str, Any]:
         """Lives until the budget is spent or the person interrupts; returns what `summary.json` holds.
 
         Args:
             episodes: a further budget, counted from now.
+            decisions: another one.
         """
-        self.largest_episodes = episodes
+        self.largest_episodes, self.largest_decisions = episodes, decisions
         readings = ReadingsWatch()
         driver = Driver(
             Loop(self.agent, self.learner.weights),
@@ -224,7 +225,10 @@ class Life(LearningRun):
             episode = driver.running("agent")
             if episode.length:
                 self.note_progress(episode, latent_quality(self.agent.mind, episode.transitions[-FEWEST_KEPT:]))
-        return self.in_a_hurry() or len(self.returns) >= self.largest_episodes or self.frames >= self.config.frames
+        further = self.decisions - self.decisions_at_start
+        if len(self.returns) >= self.largest_episodes or further >= self.largest_decisions:
+            return True
+        return self.in_a_hurry() or self.frames >= self.config.frames
 
     def in_a_hurry(self) -> bool:
         """Whether nothing should be waited for any more: interrupted, or the minutes are over."""

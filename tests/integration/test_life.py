@@ -216,7 +216,7 @@ def test_a_batch_whose_loss_is_not_finite_is_dumped(tmp_path: Path, capsys: pyte
     from robot_agent.cli import replay_dump
 
     losses = ONLINE.learner.losses
-    losses = replace(losses, weights={**losses.weights, "consistency": float("inf")})
+    losses = replace(losses, weights={**losses.weights, "consistency": 1e300})
     online = replace(ONLINE, learner=replace(ONLINE.learner, losses=losses), random_decisions=80)
     summary = Life(tmp_path / "run", run_config(frames=100, online=online), PointMass).live()
     assert summary["updates"] == 0

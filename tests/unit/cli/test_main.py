@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import gymnasium
+import numpy as np
 import pytest
 
 from robot_agent.cli.main import COMMANDS, main
@@ -204,3 +206,68 @@ def test_a_run_whose_calibration_is_named_from_where_it_began_goes_on(tmp_path: 
     monkeypatch.setattr("robot_agent.cli.train.Life", noted)
     assert main(["train", "--resume", str(folder.path)]) == 2
     assert kept[0].body == "calibration.yaml"
+
+
+HUGE = "99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["train", "--out", "run", "--seed", HUGE], f"seed is {HUGE}, expected at most 4294967295"),
+        (["train", "--out", "run", "--seeds", "0", HUGE], f"seed is {HUGE}, expected at most"),
+        (["train", "--out", "run", "--seeds", "3", "3"], "--seeds are 3 3, expected each once"),
+        (
+            ["train", "--out", "run", "--camera-size", "100000", "100000"],
+            "camera_size is 100000, expected at most 2048",
+        ),
+        (["train", "--out", "run", "--camera-size", "1", "64"], "camera_size is 1, expected at least 4"),
+        (["train", "--out", "run", "--frames", "100", "--action-repeat", "100000"], "action_repeat is 100000"),
+        (["train", "--out", "run", "--frames", "100", "--action-repeat", "101"], "one decision lasts 101 frames"),
+        (["train", "--out", "run", "--frames", HUGE], f"frames is {HUGE}, expected at most"),
+        (["train", "--out", "run", "--minutes", "nan"], "minutes is nan, expected a finite number"),
+        (["train", "--out", "run", "--online.learner.batch-size", HUGE], "batch_size is"),
+        (["train", "--out", "run", "--agent.mind.encoder.hidden", HUGE], "hidden is"),
+        (["evaluate", "run", "--seed", HUGE], f"--seed is {HUGE}, expected at most"),
+        (["evaluate", "run", "--seed", "-1"], "--seed is -1, expected at least 0"),
+        (["evaluate", "run", "--episodes", HUGE], f"--episodes is {HUGE}"),
+        (["evaluate", "run", "--longest-episode", "0"], "--longest-episode is 0, expected at least 1"),
+        (["random", "--world", "gym/Pendulum-v1", "--seed", HUGE], f"--seed is {HUGE}"),
+        (["random", "--world", "gym/Pendulum-v1", "--episodes", HUGE], f"--episodes is {HUGE}"),
+        (["watch", "--world", "gym/Pendulum-v1", "--seed", HUGE], f"--seed is {HUGE}"),
+        (["watch", "--world", "gym/Pendulum-v1", "--seconds", "nan"], "--seconds is nan"),
+        (["sim2real", "run", "--reality", "sim:worn", "--seed", HUGE], f"--seed is {HUGE}"),
+        (["sim2real", "run", "--reality", "sim:worn", "--clips", HUGE], f"--clips is {HUGE}"),
+        (["sim2real", "run", "--reality", "sim:worn", "--learn-minutes", "inf"], "--learn-minutes is inf"),
+        (["bench", "--plans", HUGE], f"--plans is {HUGE}"),
+        (["bench", "--plans", "0"], "--plans is 0, expected at least 1"),
+        (["import-bag", "bag", "--out", "run", "--camera-size", HUGE, "64"], f"--camera-size is {HUGE}"),
+    ],
+)
+def test_a_number_beyond_all_reason_is_one_sentence(
+    argv: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(argv, capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_foreign_world_gets_wrong_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    class Broken(gymnasium.Env):
+        observation_space = action_space = gymnasium.spaces.Box(-1, 1, (2,))
+
+        def reset(self, **_: object):
+            return np.zeros(2, np.float32), {}
+
+        def step(self, action: np.ndarray):
+            return np.zeros(2, np.float32), "much", False, False, {}
+
+    gymnasium.register("test/Broken-v0", entry_point=Broken)
+    try:
+        assert main(["train", "--world", "gym/test/Broken-v0", "--out", str(tmp_path / "run"), "--device", "cpu"]) == 2
+        first, *error = capsys.readouterr().err.strip().splitlines()
+        assert "plans by back end" in first
+        assert error == ["robot-agent: error: the reward is 'much', expected one number"]
+        assert not (tmp_path / "run").exists()
+    finally:
+        del gymnasium.registry["test/Broken-v0"]

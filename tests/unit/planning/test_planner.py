@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from robot_agent_kernels import PlanConfig, PlanResult, PlanStatus
+from robot_agent_kernels import BuildError, PlanConfig, PlanResult, PlanStatus
 
 from robot_agent.agent import Agent
+from robot_agent.errors import RobotAgentError
 from robot_agent.planning.planner import PlannerConfig
 from robot_agent.types import BodySpec
 from tests.small import AGENT
@@ -76,3 +77,23 @@ def test_new_weights_count_from_the_refresh_on():
     fresh.load_weights(agent.mind.state_dict(), version=1)
     assert torch.equal(plan(agent).mean, plan(fresh).mean)
     assert not torch.equal(plan(agent).mean, plan(learned_agent()).mean)
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BuildError("no C compiler for the fast rollout: install one")
+
+    monkeypatch.setattr("robot_agent_kernels.backends.NativeRollout", refuse)
+
+
+def test_a_machine_without_the_fast_back_end_says_so_and_why(no_compiler: None):
+    with pytest.warns(UserWarning, match="plain torch, which is several times slower: no C compiler"):
+        planner = Agent(SPEC, AGENT).planner
+    assert planner.backend == "reference"
+
+
+def test_a_back_end_that_was_asked_for_and_cannot_be_had_is_one_sentence(no_compiler: None):
+    config = replace(AGENT, planner=PlannerConfig(search=SEARCH, backend="cpu"))
+    with pytest.raises(RobotAgentError, match="cannot search with back end cpu: no C compiler"):
+        Agent(SPEC, config)

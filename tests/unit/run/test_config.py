@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from robot_agent.errors import RunError
+from robot_agent.run.bounds import numbers
 from robot_agent.run.config import RunConfig, default_config, from_tree, resumed, to_tree, validate
 
 
@@ -34,6 +37,11 @@ def test_two_streams_have_a_wider_latent_than_one():
         ({"minutes": -1.0}, "minutes is -1.0, expected more than 0"),
         ({"keep_checkpoints_every": 0}, "keep_checkpoints_every is 0, expected at least 1"),
         ({"seed": -1}, "seed is -1, expected at least 0"),
+        ({"seed": 99999999999999999999}, "seed is 99999999999999999999, expected at most 4294967295"),
+        ({"camera_size": [100000, 100000]}, "camera_size is 100000, expected at most 2048"),
+        ({"camera_size": [64, 0]}, "camera_size is 0, expected at least 4"),
+        ({"action_repeat": 100000}, "action_repeat is 100000, expected at most 1000"),
+        ({"minutes": float("nan")}, "minutes is nan, expected a finite number"),
         ({"streams": ["proprio", "proprio"]}, "streams are proprio proprio, expected"),
         ({"streams": []}, "streams are none, expected"),
         ({"online": {"learner": {"horizon": 0}}}, "online.learner.horizon is 0, expected at least 1"),
@@ -46,6 +54,52 @@ def test_two_streams_have_a_wider_latent_than_one():
 def test_values_with_which_a_run_cannot_go_on_are_refused(tree: dict, sentence: str):
     with pytest.raises(RunError, match=sentence):
         validate(from_tree(RunConfig(), tree))
+
+
+def changed(config: Any, path: str, value: Any) -> Any:
+    """A config with one of its numbers, or all numbers of one of its tuples or mappings, replaced."""
+    name, _, rest = path.partition(".")
+    if isinstance(config, dict):
+        return {**config, name: value}
+    current = getattr(config, name)
+    if rest:
+        return replace(config, **{name: changed(current, rest, value)})
+    return replace(config, **{name: (value,) * len(current) if isinstance(current, tuple) else value})
+
+
+OPTIONAL = {
+    "minutes": 1.0,
+    "action_repeat": 1,
+    "keep_checkpoints_every": 1,
+    "agent.planner.deadline_ms": 1.0,
+    "agent.planner.search.carry_spread": 1.0,
+    "online.sampler.capacity": 1,
+}
+"""Numbers that may be None, and are by default."""
+FILLED = RunConfig()
+for path, number in OPTIONAL.items():
+    FILLED = changed(FILLED, path, number)
+NUMBERS = sorted({path: type(value) for path, value in numbers(FILLED)}.items())
+
+
+def test_every_number_is_known():
+    names = {path for path, _ in NUMBERS}
+    assert {"seed", "camera_size", "replay.segment_megabytes", "online.learner.losses.weights.value"} <= names
+    validate(FILLED)
+
+
+@pytest.mark.parametrize(("path", "kind"), NUMBERS)
+def test_a_number_that_no_run_can_have_is_one_sentence(path: str, kind: type):
+    wrong = [10**30, -(10**30)] if kind is int else [float("nan"), float("inf"), float("-inf")]
+    for value in wrong:
+        with pytest.raises(RunError, match=re.escape(f"{path} is {value}, expected")):
+            validate(changed(FILLED, path, value))
+
+
+def test_a_decision_longer_than_the_whole_run_is_refused():
+    with pytest.raises(RunError, match=r"one decision lasts 200 frames .* the whole run 100"):
+        validate(RunConfig(frames=100, action_repeat=200))
+    validate(RunConfig(frames=200, action_repeat=200))
 
 
 @pytest.mark.parametrize(
