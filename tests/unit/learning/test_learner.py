@@ -13,9 +13,9 @@ from robot_agent.learning.batch import LearningBatch
 from robot_agent.learning.checkpoint import flatten
 from robot_agent.learning.learner import Learner, LearnerConfig, LossConfig
 from robot_agent.learning.targets import Returns, multi_step_returns
-from robot_agent.learning.terms import evaluate_terms
+from robot_agent.learning.terms import TERMS, evaluate_terms
 from robot_agent.learning.terms.term import TermConfig
-from robot_agent.learning.unroll import unroll
+from robot_agent.learning.unroll import LatentRollout, unroll
 from robot_agent.mind import Mind
 from robot_agent.types import BodySpec
 from tests.small import MIND
@@ -375,3 +375,15 @@ def test_an_end_of_hindsight_closes_returns_but_is_no_end_to_the_termination_hea
             for learner, latent in zip((lived, relabelled), latents, strict=True)
         )
     assert ended > 0.5 > went_on
+
+
+def test_a_new_term_is_a_line_in_the_table(monkeypatch: pytest.MonkeyPatch):
+    def small_latents(mind: Mind, rollout: LatentRollout, config: TermConfig) -> torch.Tensor:
+        return rollout.embedding.square().mean()
+
+    monkeypatch.setitem(TERMS, "small_latents", (small_latents, 100.0))
+    learner = Learner(Mind(SPEC, MIND), LearnerConfig(batch_size=32))
+    first = learner.update(make_batch(seed=0))["loss_small_latents"]
+    for seed in range(1, 30):
+        last = learner.update(make_batch(seed=seed))["loss_small_latents"]
+    assert last < 0.5 * first

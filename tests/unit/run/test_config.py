@@ -10,7 +10,15 @@ import pytest
 
 from robot_agent.errors import RunError
 from robot_agent.run.bounds import numbers
-from robot_agent.run.config import RunConfig, default_config, from_tree, resumed, to_tree, validate
+from robot_agent.run.config import (
+    RunConfig,
+    default_config,
+    from_tree,
+    resumed,
+    to_tree,
+    validate,
+    with_current_names,
+)
 
 
 def test_defaults_are_valid_and_survive_yaml():
@@ -128,3 +136,20 @@ def test_a_resumed_run_may_change_its_budget_and_device_and_nothing_else():
     other = replace(kept, agent=replace(kept.agent, mind=replace(kept.agent.mind, discount=0.5)))
     with pytest.raises(RunError, match=r"agent.mind.discount is 0.99 and 0.5 was asked for"):
         resumed(kept, other)
+
+
+def test_weights_of_the_loss_are_fields_and_only_terms_have_them():
+    tree = {"online": {"learner": {"losses": {"weights": {"guard": 0.5}}}}}
+    weights = from_tree(RunConfig(), tree).online.learner.losses.weights
+    assert weights == {**RunConfig().online.learner.losses.weights, "guard": 0.5}
+    wrong = {"online": {"learner": {"losses": {"weights": {"gaurd": 0.5}}}}}
+    with pytest.raises(RunError, match=r"unknown field 'online\.learner\.losses\.weights\.gaurd'.*guard"):
+        from_tree(RunConfig(), wrong)
+
+
+def test_a_configuration_of_an_older_version_keeps_its_weights_of_the_loss():
+    old = {"frames": 7, "online": {"learner": {"losses": {"guard": 0.5, "temporal_decay": 0.3, "entropy": 0.2}}}}
+    config = from_tree(RunConfig(), with_current_names(old))
+    losses = config.online.learner.losses
+    assert (config.frames, losses.weights["guard"], losses.terms.temporal_decay, losses.entropy) == (7, 0.5, 0.3, 0.2)
+    assert with_current_names(to_tree(config)) == to_tree(config)
