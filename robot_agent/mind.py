@@ -25,7 +25,7 @@ class MindConfig:
         encoder: see `EncoderConfig`.
         world_model: see `WorldModelConfig`.
         heads: see `HeadsConfig`.
-        discount: of the return, per decision.
+        discount: of the return, per decision: rewards of the next `control_dt / (1 - discount)` seconds matter.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -124,9 +124,12 @@ class OnlineLearner:
         """
         drawn = self.sampler.sample(self.config.learner.batch_size, self.rng)
         lived_ends = drawn.terminated
-        if self.hindsight is not None:
+        kept = self.hindsight.not_finite if self.hindsight else 0
+        if self.hindsight:
             drawn = self.hindsight.relabel(drawn, self.attempts, self.rng)
         metrics = self.learner.update(self._to_tensors(drawn, lived_ends))
+        if self.hindsight:
+            metrics["hindsight_not_finite"] = torch.tensor(float(self.hindsight.not_finite - kept))
         self._uncounted.append((self.attempts, drawn, metrics["skipped"]))
         if len(self._uncounted) >= self.config.publish_every:
             self.count_skipped()
