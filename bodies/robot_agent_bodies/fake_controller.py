@@ -30,11 +30,15 @@ class FakeJointTrajectoryController:
     Args:
         positions: rad, where it begins, at rest.
         now: ns.
+
+    Attributes:
+        refused: why trajectories were refused.
+        now: ns, up to when it was watched.
     """
 
     def __init__(self, positions: Sequence[float], now: int) -> None:
         self.refused: list[str] = []
-        self._now = now
+        self.now = now
         self._knots = [Knot(now, tuple(positions), (0.0,) * len(positions))]
 
     def receive(self, stamp: int, points: Sequence[tuple[int, Sequence[float], Sequence[float]]], now: int) -> str:
@@ -50,7 +54,7 @@ class FakeJointTrajectoryController:
         start = stamp or now
         states = self.at(now)
         here = Knot(now, [state.position for state in states], [state.velocity for state in states])
-        self._now = now
+        self.now = now
         self._knots = [here, *(Knot(start + after, positions, velocities) for after, positions, velocities in points)]
         return ""
 
@@ -67,7 +71,7 @@ class FakeJointTrajectoryController:
     def corners(self, until: int) -> Iterator[list[State]]:
         """Goes on to a time; gives the states between which velocity and acceleration have no extreme."""
         for begin, end in pairwise(self._knots):
-            low, high = max(begin.time, self._now), min(end.time, until)
+            low, high = max(begin.time, self.now), min(end.time, until)
             if high <= low:
                 continue
             for time in (low, high):
@@ -78,8 +82,8 @@ class FakeJointTrajectoryController:
                     share = ends[0].acceleration / (ends[0].acceleration - ends[1].acceleration)
                     passed = (low - begin.time + share * (high - low)) * 1e-9
                     yield [_between(begin, end, other, passed) for other in range(len(begin.positions))]
-        self._now = max(self._now, until)
-        yield self.at(self._now)
+        self.now = max(self.now, until)
+        yield self.at(self.now)
 
     def _refusal(self, stamp: int, points: Sequence[tuple[int, Sequence[float], Sequence[float]]], now: int) -> str:
         joints = len(self._knots[0].positions)
