@@ -74,12 +74,22 @@ def _store(kind: str, encoding: str, definition: str, topic: str) -> Typestore:
         else:
             store.register(get_types_from_msg(definition, kind))
         store.get_msgdef(kind)
+        for name in store.fielddefs.keys() & _standard().fielddefs.keys():
+            _check_fields(name, store)
     except Exception as error:  # a text of strangers that a parser and a compiler read
         raise BagError(
             f"the definition of {kind} on {topic} cannot be read ({type(error).__name__}: {shorten(str(error), 80)}), "
             "expected one of ROS 2: record it again"
         ) from error
     return store
+
+
+def _check_fields(name: str, store: Typestore) -> None:
+    """Refuses a type of ROS 2 that lacks what it has everywhere."""
+    there = dict(store.fielddefs[name][1])
+    for field, kind in _standard().fielddefs[name][1]:
+        if there.get(field) != kind:
+            raise ValueError(f"{name} has no such {field} as in ROS 2")
 
 
 @cache

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from robot_agent_bags.storage import Channel, Raw, Report
 
@@ -42,9 +43,7 @@ def _rows(database: sqlite3.Connection, report: Report) -> Iterator[Raw]:
         for number, topic, kind, encoding in database.execute("SELECT id, name, type, serialization_format FROM topics")
     }
     last = None
-    for number, topic, stamp, data in database.execute(
-        "SELECT id, topic_id, timestamp, data FROM messages ORDER BY id"
-    ):
+    for number, topic, stamp, data in _messages(database):
         if topic not in channels or not isinstance(stamp, int) or not isinstance(data, bytes):
             report(f"row {number} of its messages is damaged")
             continue
@@ -53,3 +52,16 @@ def _rows(database: sqlite3.Connection, report: Report) -> Iterator[Raw]:
             return
         last = number
         yield Raw(channels[topic], data, stamp, stamp)
+
+
+def _messages(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    query = "SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id"
+    last = -(2**63)
+    try:
+        for row in database.execute(query, (last,)):
+            yield row
+            last = row[0]
+    except sqlite3.Error:
+        # A cursor has looked at the row behind one before it gives that one, and loses it to the other's error.
+        yield from database.execute(f"{query} LIMIT 1", (last,))
+        raise

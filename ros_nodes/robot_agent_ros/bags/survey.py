@@ -160,7 +160,7 @@ def _check_spacing(bag: Bag, topic: str, spacing: float | None, dt: float) -> No
 def _in_time(orders: Sequence[Order], points: Sequence[Sequence[Point]], moved: Moved, dt: float) -> Iterator[Order]:
     """The orders with those of the points of trajectories among them."""
     before: NDArray[np.float64] | None = None
-    ends = [later.at for later in orders[1:]] + [np.inf]
+    ends = [*(later.at for later in orders[1:]), np.inf][: len(orders)]
     for order, knots, until in zip(orders, points, ends, strict=True):
         if order.refused:
             yield order
