@@ -49,8 +49,9 @@ class ImportBagCommand:
     """Of the robot in the recording."""
 
     topic: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """What has another name than in our graph: joints, camera, camera_info, command, goal, reward, gate or clock, such
-    as --topic camera=/camera/color/image_raw; a name without a topic leaves it out. May be given several times."""
+    """What has another name than in our graph: joints, camera, camera_info, command, goal, reward, gate, accepted or
+    clock, such as --topic camera=/camera/color/image_raw; a name without a topic leaves it out. It may be
+    given several times."""
 
 
 def parse(argv: Sequence[str]) -> ImportBagCommand:

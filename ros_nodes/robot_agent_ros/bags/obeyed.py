@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,11 +32,16 @@ class Status(NamedTuple):
     accepted: int | None
 
 
+def not_accepted(orders: list[Order], accepted: AbstractSet[int]) -> list[Order]:
+    """The same orders, with those marked that are not among the accepted: the stamps of commands, ns."""
+    return _refused(orders, [order.stamp not in accepted for order in orders])
+
+
 def refused_by_gate(orders: list[Order], statuses: list[Status]) -> list[Order]:
     """The same orders, with those marked that the gate refused, or may have refused.
 
-    The gate counts what it accepts, and says the count ten times a second: between two of its words either all commands
-    counted, or nobody knows which.
+    For recordings without the stamps of accepted commands. The gate counts what it accepts, and says the count ten
+    times a second: between two of its words either all commands counted, or nobody knows which.
     """
     if not statuses:
         return orders
@@ -55,10 +62,14 @@ def refused_by_gate(orders: list[Order], statuses: list[Status]) -> list[Order]:
         doubtful = np.append(False, np.diff(lasting) > 0) & ~restarts
         doubtful[-1] |= doubtful[-2:].any()  # what comes at the end is not known to last
         refused |= doubtful[np.minimum(after, len(doubtful) - 1)]
-    why = "the gate did not let it through, as gate/status of the recording says"
+    return _refused(orders, refused)
+
+
+def _refused(orders: list[Order], by_gate: Iterable[bool]) -> list[Order]:
+    why = "the gate did not let it through, by what it says in the recording"
     return [
         replace(order, refused="refused_by_gate", sentence=why) if no and not order.refused else order
-        for order, no in zip(orders, refused, strict=True)
+        for order, no in zip(orders, by_gate, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from robot_agent_bags.bag import Recorded
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.commands import read_commanded
 from robot_agent_ros.messages.error import MessageError
-from robot_agent_ros.messages.stamps import to_seconds
+from robot_agent_ros.messages.stamps import NANOSECONDS, to_nanoseconds
 
 Point = tuple[float, NDArray[np.float64]]
 SLOW = 1.25
@@ -30,6 +30,7 @@ class Order:
         number: of the message that it came in, among the commands.
         step: 0 for what counts at once; of a trajectory, the control periods after that.
         at: s of ROS's clock, when it was to be obeyed.
+        stamp: of the message, ns; 0 for none.
         published: s of the publisher's clock.
         wanted: of each joint (n,), as `RobotBody` has it; None if it cannot be read.
         refused: why it is no action, in one word; empty for one.
@@ -38,6 +39,7 @@ class Order:
 
     number: int
     at: float
+    stamp: int
     published: float
     wanted: NDArray[np.float64] | None
     refused: str = ""
@@ -53,13 +55,13 @@ def read_order(one: Recorded, number: int, body: RobotBody, now: float) -> tuple
         now: s of ROS's clock when it was published.
     """
     header = getattr(one.message, "header", None)
-    stamp = to_seconds(header.stamp) if header is not None else 0.0
-    at = stamp or now  # without a stamp: at once
+    stamp = to_nanoseconds(header.stamp) if header is not None else 0
+    at = stamp / NANOSECONDS if stamp else now  # without a stamp: at once
     try:
         points = read_commanded(one.message, body)
     except MessageError as error:
-        return Order(number, at, one.published, None, "command_unreadable", str(error)), []
-    return Order(number, at, one.published, points[0][1]), points
+        return Order(number, at, stamp, one.published, None, "command_unreadable", str(error)), []
+    return Order(number, at, stamp, one.published, points[0][1]), points
 
 
 def spread(

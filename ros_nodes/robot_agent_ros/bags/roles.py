@@ -9,6 +9,7 @@ from robot_agent_bags.bag import Bag
 from robot_agent_bags.errors import BagError
 
 from robot_agent_ros.graph import (
+    ACCEPTED,
     CAMERA_INFO,
     CLOCK,
     COMMAND,
@@ -68,8 +69,9 @@ COMMANDS = _role(
 GOALS = _role("goal", [GOAL.name], ["std_msgs/msg/Float64MultiArray"], "goals")
 REWARDS = _role("reward", [REWARD.name], ["std_msgs/msg/Float64"], "rewards")
 GATE = _role("gate", [GATE_STATUS.name], ["diagnostic_msgs/msg/DiagnosticStatus"], "what the gate did")
+ACCEPTANCES = _role("accepted", [ACCEPTED.name], ["builtin_interfaces/msg/Time"], "which commands the gate accepted")
 TIME = _role("clock", [CLOCK.name], ["rosgraph_msgs/msg/Clock"], "simulated time")
-ROLES = (JOINTS, CAMERA, LENS, COMMANDS, GOALS, REWARDS, GATE, TIME)
+ROLES = (JOINTS, CAMERA, LENS, COMMANDS, GOALS, REWARDS, GATE, ACCEPTANCES, TIME)
 
 
 def read_mapping(given: Sequence[str]) -> dict[str, str]:

@@ -14,13 +14,13 @@ from scipy.optimize import linear_sum_assignment
 from robot_agent_ros.agent.body import RobotBody, ServoBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags.joints import Moved, Partial
-from robot_agent_ros.bags.obeyed import ASKED, Status, not_obeyed, refused_by_gate
+from robot_agent_ros.bags.obeyed import ASKED, Status, not_accepted, not_obeyed, refused_by_gate
 from robot_agent_ros.bags.orders import FAST, SLOW, Order, Point, read_order, spacing_of, spread, thinned
 from robot_agent_ros.bags.publishers import check_one_publisher
-from robot_agent_ros.bags.roles import COMMANDS, GATE, JOINTS, TIME, Role
+from robot_agent_ros.bags.roles import ACCEPTANCES, COMMANDS, GATE, JOINTS, TIME, Role
 from robot_agent_ros.graph import POSITIONS, TRAJECTORY, TWIST
 from robot_agent_ros.messages.error import MessageError
-from robot_agent_ros.messages.stamps import to_seconds
+from robot_agent_ros.messages.stamps import to_nanoseconds, to_seconds
 
 OTHER_CLOCK = 1.0
 """s between stamps and the times of publication beyond which they are of two clocks."""
@@ -56,7 +56,9 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
     """
     topic_of = {role: topic for topic, role in roles.items()}
     heard = _Heard(Partial(body.joints, config.largest_joint_age))
-    for one in bag.messages({topic for topic, role in roles.items() if role in (JOINTS, COMMANDS, GATE, TIME)}):
+    for one in bag.messages(
+        {topic for topic, role in roles.items() if role in (JOINTS, COMMANDS, GATE, ACCEPTANCES, TIME)}
+    ):
         heard.take(roles[one.topic], one)
     moved = heard.moved
     if not len(moved.stamps) and heard.delays:
@@ -74,7 +76,7 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
     if not topic_of[COMMANDS].endswith(
         (TRAJECTORY.name, POSITIONS.name, TWIST.name)
     ):  # what the gate itself sent counts
-        orders = refused_by_gate(orders, heard.statuses)
+        orders = not_accepted(orders, heard.accepted) if heard.accepted else refused_by_gate(orders, heard.statuses)
     dt = body.spec.control_dt
     spacing = spacing_of([order for order in orders if order.wanted is not None])
     _check_spacing(bag, topic_of[COMMANDS], spacing, dt)
@@ -99,6 +101,7 @@ class _Heard:
     names: set[str] = field(default_factory=set)
     why: str = ""
     statuses: list[Status] = field(default_factory=list)
+    accepted: set[int] = field(default_factory=set)
     commands: list[tuple[Recorded, float | None]] = field(default_factory=list)
     sequences: dict[Role, list[int]] = field(default_factory=lambda: {JOINTS: [], COMMANDS: []})
     clock: float | None = None
@@ -107,6 +110,8 @@ class _Heard:
         """Another message."""
         if role is TIME:
             self.clock = to_seconds(one.message.clock)
+        elif role is ACCEPTANCES:
+            self.accepted.add(to_nanoseconds(one.message))
         elif role is GATE:
             self.statuses.append(_status(one))
         elif role is COMMANDS:

@@ -278,6 +278,25 @@ def test_another_encoding_than_cdr_is_named(tmp_path: Path):
         list(read_messages(tmp_path / "json.mcap"))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (b"string[] name", b"string[] nome", "has no such name as in ROS 2"),
+        (b"float64[] position", b"float32[] position", "has no such position as in ROS 2"),
+        (b"std_msgs/Header header", b"std_msgs/Hedder header", "KeyError"),
+        (b"float64[] effort", b"\xff\xff\xff\xff\xff\xff\xff[] effort", "TypesysError"),
+    ],
+)
+def test_a_definition_that_is_not_that_of_its_type_is_refused(tmp_path: Path, old: bytes, new: bytes, sentence: str):
+    record(tmp_path / "own", compression="none")
+    (path,) = (tmp_path / "own").glob("*.mcap")
+    assert len(old) == len(new)
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(BagError, match="the definition of sensor_msgs/msg/JointState on /joint_states") as raised:
+        list(read_messages(path, {"/joint_states"}))
+    assert sentence in str(raised.value)
+
+
 def test_our_recordings_are_rosbag2s_after_a_message_was_compressed(tmp_path: Path):
     """Message compression is told by the bytes, so it needs no metadata, and a damaged message costs itself."""
     raws = raw_of(record(tmp_path / "own"))

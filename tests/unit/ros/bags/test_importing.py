@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from robot_agent_bags.bag import Bag as Recorded
 from robot_agent_bags.bag import read_messages
 from robot_agent_bags.errors import BagError
 from robot_agent_ros.agent import mind
@@ -198,6 +199,17 @@ def test_garbage_in_a_recording_costs_only_the_decisions_that_it_touches(tmp_pat
     assert len(lived.actions) - 12 < done.transitions < len(lived.actions) - 2
     rows = rows_of(tmp_path / "run")
     assert rows["valid"].all()
+
+
+def test_what_is_lost_of_a_damaged_recording_is_said(tmp_path: Path, capsys: pytest.CaptureFixture):
+    Recording(tmp_path / "bag", 20)
+    (file,) = (tmp_path / "bag").glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-1500])
+    args = ["import-bag", str(file), "--out", str(tmp_path / "run"), "--world", "servo-arm/reach"]
+    assert main(args) == 0
+    said = capsys.readouterr().out
+    assert f"damaged: {file}: " in said
+    assert f"{Recorded(file).count} whole messages before that are kept" in said
 
 
 def test_the_command_needs_no_ros(tmp_path: Path):

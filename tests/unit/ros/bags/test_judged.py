@@ -12,11 +12,11 @@ from robot_agent_bags.bag import Bag, Recorded
 from robot_agent_bags.errors import BagError
 from robot_agent_ros.bags.importing import import_bag
 from robot_agent_ros.bags.publishers import jumps_back, numbers_cross
-from robot_agent_ros.graph import COMMAND, JOINT_STATES
+from robot_agent_ros.graph import ACCEPTED, COMMAND, JOINT_STATES
 from robot_agent_ros.recorder.bag import Bag as Recorder
 
 from robot_agent.cli.main import main
-from tests.ros_wire import channel, wire
+from tests.ros_wire import blank, channel, wire
 from tests.unit.ros.bags.arms import (
     CONFIG,
     LARGEST,
@@ -68,6 +68,24 @@ def test_commands_that_the_gate_refused_are_no_actions(tmp_path: Path):
     assert not np.any((stamps > 1.0) & (stamps < 2.0))
     assert np.any(stamps < 0.9)
     assert np.any(stamps > 2.15)
+
+
+def test_where_the_gate_says_which_commands_it_accepted_exactly_these_are_actions(tmp_path: Path):
+    said: list[float] = []
+
+    def also(arm: Arm, now: float):
+        for at in arm.times:
+            if at not in said:
+                said.append(at)
+                if not 1.0 <= at - START < 2.0:
+                    stamp = blank(COMMAND, at + 0.001).header.stamp
+                    yield ACCEPTED, stamp
+
+    lived = Arm(tmp_path / "bag", also=also)
+    done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
+    times = np.array(lived.times) - START
+    assert done.report.refused["refused_by_gate"] == np.count_nonzero((times >= 1.0) & (times < 2.0))
+    assert done.transitions == len(times) - done.report.refused["refused_by_gate"] - 2  # what ends two episodes
 
 
 def test_a_recording_in_which_the_gate_refused_everything_gives_nothing_and_says_why(
