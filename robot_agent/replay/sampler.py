@@ -75,7 +75,7 @@ class SequenceSampler:
     Episodes are drawn one after the other without replacement, each in proportion to the sub-sequences that it holds
     (one with a gap counts as several). Where there are many more than `episodes_per_batch`, all sub-sequences are about
     equally likely; where there are hardly more, all episodes are, be they long or short. An episode that is over before
-    the horizon is one sub-sequence.
+    the horizon is one sub-sequence; a batch holds as many different ones of these as it can.
 
     What is drawn depends on the experience and the random numbers alone, not on how rows are cut into segments.
 
@@ -116,13 +116,24 @@ class SequenceSampler:
         count = min(self.config.episodes_per_batch, len(candidates), batch_size)
         share = windows[candidates] / total
         episodes = rng.choice(candidates, size=count, replace=False, p=share)
-        chosen = episodes[np.arange(batch_size) % count]
+        chosen = self._without_copies(episodes[np.arange(batch_size) % count], count, candidates, rng)
         stretches = self._index.table[chosen]
         skipped = np.maximum(stretches["steps"] + 1 - self.horizon - windows[chosen], 0)  # older than the capacity
         starts = stretches["first"] + skipped + rng.integers(0, windows[chosen])
         ends = stretches["first"] + stretches["observations"]
         future = np.minimum(starts + rng.integers(1, np.maximum(ends - starts, 2)), ends - 1)
         return self._gather(stretches, starts, future)
+
+    def _without_copies(
+        self, chosen: NDArray[np.int64], count: int, candidates: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """A short episode has one sub-sequence: where it was chosen more than once, others as short take its place."""
+        short = self._index.table["steps"] < self.horizon
+        copies = np.flatnonzero(short[chosen])
+        copies = copies[copies >= count]
+        if len(copies):
+            chosen[copies] = np.resize(rng.permutation(candidates[short[candidates]]), len(copies))
+        return chosen
 
     def _windows(self) -> NDArray[np.int64]:
         """Sub-sequences of each stretch."""

@@ -150,6 +150,21 @@ def test_a_batch_comes_from_few_episodes(tmp_path: Path):
     assert (counts == 8).all()
 
 
+def test_a_batch_of_short_episodes_holds_no_copies_while_there_are_others(tmp_path: Path):
+    """One window each: few episodes would be few windows, again and again. What they share with long ones stays."""
+    fill(tmp_path, [10] * 20 + [1] * 80)
+    sampler = SequenceSampler(Replay(tmp_path), HORIZON, config=SamplerConfig(episodes_per_batch=16))
+    sampler.refresh()
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(200):
+        numbers = sampler.sample(64, rng).proprio[:, 0, 0]
+        short = numbers[numbers >= 20]
+        assert np.unique(short, return_counts=True)[1].max(initial=0) <= 2
+        shares.append(len(short) / 64)
+    assert np.mean(shares) == pytest.approx(80 / (80 + 20 * 8), abs=0.08)
+
+
 @pytest.mark.parametrize(("others", "share"), [(1, 1 / 2), (60, 12 / (12 + 60 * 2))])
 def test_a_long_episode_is_drawn_by_its_length_among_many_and_as_often_as_any_among_few(
     tmp_path: Path, others: int, share: float
