@@ -28,6 +28,7 @@ from robot_agent_calibration.geometry import angle_between, log
 from robot_agent_calibration.intrinsics import fit_lens
 from robot_agent_calibration.joints import LEAST_BACKLASH, backlashes
 from robot_agent_calibration.mounting import Mounting, closed_form
+from robot_agent_calibration.observed import observe
 from robot_agent_calibration.recording import Board, open_recording
 from robot_agent_calibration.synthetic import (
     Rig,
@@ -108,12 +109,9 @@ def measure(seed: int, camera_at: str, views: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as scratch:
         synthesize.make(Path(scratch) / "recording", config)
         chain = chain_of("so101")
-        result = hand_eye.solve(
-            open_recording(Path(scratch) / "recording"),
-            hand_eye.Config(camera_at=camera_at),  # type: ignore[arg-type]
-            chain,
-            inner_offsets(chain),
-        )
+        own = hand_eye.Config(camera_at=camera_at)  # type: ignore[arg-type]
+        observed = observe(open_recording(Path(scratch) / "recording"), chain, own.model, own.min_views)
+        result = hand_eye.solve(observed, own, chain, np.zeros(len(chain.names), bool))
     found, truth = result.observed.fit.lens.parameters, rig.lens.parameters
     mounting = as_recorded(rig)
     at, turned = pose_error(result.fit.body.mounting, mounting)
@@ -202,9 +200,8 @@ def arm_intervals(rng: np.random.Generator, rig: Rig, free: Free, views: int) ->
     truth, found = as_recorded(rig).transform_camera_to_mount, fit.body.mounting.transform_camera_to_mount
     turn = log(np.linalg.inv(truth) @ found)[:3] / fit.errors[:3]
     place = (found - truth)[:3, 3] / hand_eye.place_errors(found, fit.covariance[:6, :6])
-    count = int(free.offsets.sum())
-    offsets = (fit.body.offsets - rig.encoders.offsets)[free.offsets] / fit.errors[12 : 12 + count]
-    scales = (fit.body.ratios - rig.encoders.ratios)[free.ratios] / fit.errors[12 + count :]
+    offsets = ((fit.body.offsets - rig.encoders.offsets) / fit.offset_errors)[free.offsets]
+    scales = ((fit.body.ratios - rig.encoders.ratios) / fit.ratio_errors)[free.ratios]
     at = "hand" if rig.in_hand else "base"
     named = {
         **{f"camera at {at}, place {axis}": z for axis, z in zip("xyz", place, strict=True)},

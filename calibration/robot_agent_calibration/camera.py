@@ -14,6 +14,7 @@ from robot_agent_calibration import camera_page
 from robot_agent_calibration.coverage import missing
 from robot_agent_calibration.detection import detect
 from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.fisheye import WIDEST
 from robot_agent_calibration.lens import FOCAL
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
@@ -82,6 +83,11 @@ def camera_lines(robust: RobustFit) -> list[str]:
     lines.append(f"reprojection RMS {fit.rms:.3f} px (± are 95 % intervals)")
     if robust.corners_dropped:
         lines.append(f"left out: {robust.corners_dropped} single corners that were misplaced")
+    if robust.corners_too_wide:
+        lines.append(
+            f"left out: {robust.corners_too_wide} corners more than {np.degrees(WIDEST):.0f}° off the axis, which the "
+            "model of a fisheye cannot take"
+        )
     lines += [f"outlier: {name} (RMS {error:.2f} px), left out" for name, error in robust.outliers.items()]
     lines += [f"missing: {wish}" for wish in missing(fit)]
     if fit.rms > LARGE_RMS * fit.lens.size[0] / 640:

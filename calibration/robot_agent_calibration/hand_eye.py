@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page
-from robot_agent_calibration.arm import ArmFit, Free, fit_arm
+from robot_agent_calibration.arm import ArmFit, Free, fit_arm, told_offsets
 from robot_agent_calibration.arm_result import ArmResult
 from robot_agent_calibration.camera import LensModel
 from robot_agent_calibration.chain import Chain, chain_of
 from robot_agent_calibration.errors import CalibrationError
-from robot_agent_calibration.geometry import Array, quaternion_xyzw
+from robot_agent_calibration.geometry import Array, Mask, exp, inverse, log, quaternion_xyzw
+from robot_agent_calibration.intrinsics import fit_lens
+from robot_agent_calibration.misreadings import misreading, turned_by
 from robot_agent_calibration.mounting import LEAST_TURN, closed_form, disagreement, turned
 from robot_agent_calibration.observed import Observed, lens_prior, observe
 from robot_agent_calibration.outcome import Outcome
@@ -74,54 +76,70 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
         CalibrationError: the recording does not determine it.
     """
     chain = chain_of(config.robot, config.hand, config.base)
-    offsets = np.full(len(chain.names), not config.trust_joints)
-    offsets[[0, -1]] = False
-    result = solve(recording, config, chain, Free(offsets, np.zeros(len(chain.names), bool)))
+    observed = observe(recording, chain, config.model, config.min_views)
+    result = solve(observed, config, chain, np.zeros(len(chain.names), bool), not config.trust_joints)
     lines = hand_eye_lines(result, config)
     page = arm_page.arm_page("Hand-eye calibration", recording, result, lines)
     return Outcome({"hand_eye": hand_eye_section(result, config)}, lines, page)
 
 
-def solve(recording: Recording, config: ArmConfig, chain: Chain, free: Free) -> ArmResult:
-    """Fits the arm to a recording.
+def solve(observed: Observed, config: ArmConfig, chain: Chain, ratios: Mask, zeros: bool = True) -> ArmResult:
+    """Fits the arm to what was observed.
+
+    Args:
+        observed: views and the joint angles at each.
+        config: of the calibration.
+        chain: of the arm.
+        ratios: which gear ratios are estimated, mask (j,).
+        zeros: whether the joints' offsets are estimated, as far as the views tell them.
 
     Raises:
-        CalibrationError: the recording does not determine it.
+        CalibrationError: the observations do not determine it, or contradict each other.
     """
     if config.min_views < 6:
         raise CalibrationError(f"--min-views is {config.min_views}, expected at least 6")
-    observed = observe(recording, chain, config.model, config.min_views)
     check_motion(chain, observed.recorded)
     prior = lens_prior(config.camera, observed.fit)
     in_hand = config.camera_at == "hand"
-    unusual: list[str] = []
+    names = [view.name for view in observed.fit.views]
+    looks = misreading(chain, observed.recorded, observed.fit.transforms_board_to_camera, in_hand, names)
+    if looks:
+        raise CalibrationError(f"the arm's poses contradict what the camera saw: {looks}")
+    unusual: dict[str, str] = {}
     while True:
         hands = chain.transform_hand_to_base(observed.recorded)
         boards = observed.fit.transforms_board_to_camera
         forms = {method: closed_form(hands, boards, in_hand, method) for method in METHODS}
-        fit = fit_arm(observed.fit, observed.recorded, chain, observed.board, forms["PARK"], free, prior)
+        free, known = told_offsets(chain, observed.recorded, boards, forms["PARK"], ratios)
+        own = Free(free & zeros, ratios)
+        fit = fit_arm(observed.fit, observed.recorded, chain, observed.board, forms["PARK"], own, prior)
         strange = fit.surprise > UNUSUAL
         if not strange.any():
             break
-        unusual += [view.name for view, own in zip(observed.fit.views, strange, strict=True) if own]
+        unusual |= _strange_views(fit, strange)
         if (~strange).sum() < config.min_views:
             raise _contradiction(unusual)
         observed = _only(observed, ~strange)
     _check(fit, observed, unusual, config)
-    return ArmResult(observed, chain, fit, forms, tuple(unusual))
+    return ArmResult(observed, chain, fit, forms, unusual, known & own.offsets)
 
 
-def _only(observed: Observed, kept: NDArray[np.bool_]) -> Observed:
-    fit = observed.fit
+def _strange_views(fit: ArmFit, strange: Mask) -> dict[str, str]:
+    """What views that contradict the others look like, by their names."""
+    found = {}
+    for row in np.flatnonzero(strange).tolist():
+        predicted = exp(fit.misfits[row]) @ fit.seen_poses[row]
+        turn = turned_by(predicted, fit.seen_poses[row])
+        found[fit.views[row].name] = f"looks turned by {turn}°" if turn else ""
+    return found
+
+
+def _only(observed: Observed, kept: Mask) -> Observed:
+    """Some of the views; the camera is fitted to them alone, as what is strange of a view is in its lens as well."""
     rows = np.flatnonzero(kept).tolist()
-    smaller = replace(
-        fit,
-        views=[fit.views[row] for row in rows],
-        residuals=[fit.residuals[row] for row in rows],
-        transforms_board_to_camera=fit.transforms_board_to_camera[rows],
-        pose_covariances=fit.pose_covariances[rows],
-    )
-    return replace(observed, fit=smaller, recorded=observed.recorded[rows])
+    lens = observed.fit.lens
+    fit = fit_lens([observed.fit.views[row] for row in rows], observed.board, lens.size, lens.model)
+    return replace(observed, fit=fit, recorded=observed.recorded[rows])
 
 
 def check_motion(chain: Chain, recorded: Array) -> None:
@@ -152,12 +170,10 @@ def check_motion(chain: Chain, recorded: Array) -> None:
 
 
 def _turns(hands: Array) -> Array:
-    from robot_agent_calibration.geometry import inverse, log
-
     return log(inverse(hands[:1]) @ hands)[:, :3]
 
 
-def _check(fit: ArmFit, observed: Observed, unusual: list[str], config: ArmConfig) -> None:
+def _check(fit: ArmFit, observed: Observed, unusual: Mapping[str, str], config: ArmConfig) -> None:
     errors = fit.errors
     if errors[:3].max() > np.radians(5) or errors[3:6].max() > 0.05:
         raise CalibrationError(
@@ -187,10 +203,10 @@ def place_errors(transform: Array, covariance: Array) -> Array:
     return np.sqrt(np.diag(rotation @ covariance[3:6, 3:6] @ rotation.T))
 
 
-def _contradiction(unusual: list[str]) -> CalibrationError:
+def _contradiction(unusual: Mapping[str, str]) -> CalibrationError:
     return CalibrationError(
-        f"{len(unusual)} views contradict the others (such as {', '.join(unusual[:3])}): are stamps of images and "
-        "joints swapped or from two clocks, or did board or camera move?"
+        f"{len(unusual)} views contradict the others (such as {', '.join(list(unusual)[:3])}): are stamps of images "
+        "and joints swapped or from two clocks, or did board or camera move?"
     )
 
 
@@ -215,6 +231,7 @@ def hand_eye_section(result: ArmResult, config: ArmConfig) -> dict[str, Any]:
     fit = result.fit
     mount, other = (config.hand, config.base) if config.camera_at == "hand" else (config.base, config.hand)
     camera = fit.body.mounting.transform_camera_to_mount
+    size, error = float(np.exp(fit.log_scale[0])), fit.log_scale[1]
     return {
         "camera_at": config.camera_at,
         "camera": pose_estimates(camera, fit.covariance[:6, :6], (mount, "camera_optical_frame")),
@@ -231,6 +248,8 @@ def hand_eye_section(result: ArmResult, config: ArmConfig) -> dict[str, Any]:
         "reprojection_rms": float(result.observed.fit.rms),
         "views": len(fit.views),
         "unusual_views": list(result.unusual),
+        "board_size": Estimate(size, size * error, "1").to_yaml(),
+        "warnings": list(result.warnings),
     }
 
 
@@ -260,6 +279,11 @@ def hand_eye_lines(result: ArmResult, config: ArmConfig) -> list[str]:
         f"{name} {np.degrees(play):.2f}°" for name, play in zip(result.chain.names, fit.play.joints, strict=True)
     )
     lines.append(f"random error of the joints (standard deviation): {plays}")
-    lines += [f"unusual: view {name} contradicts the others, left out" for name in result.unusual]
+    lines.append(result.size)
+    lines += [f"warning: {warning}" for warning in result.warnings]
+    lines += [
+        f"unusual: view {name} contradicts the others, left out" + (f" ({looks})" if looks else "")
+        for name, looks in result.unusual.items()
+    ]
     lines += [f"left out: {name} ({why})" for name, why in result.observed.dropped.items()]
     return lines

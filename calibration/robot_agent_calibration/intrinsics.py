@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,9 @@ from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.solve import covariance, minimise
 from robot_agent_calibration.views import View
+
+FISHEYES = np.geomspace(1.2, 4.0, 15)
+"""rad across the picture that a fisheye may see if it is linear: where the search for its focal length starts."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ def fit_lens(views: Sequence[View], board: Board, size: tuple[int, int], model: 
     Raises:
         CalibrationError: the views do not determine the camera.
     """
-    state = _opencv_start(views, board, size, model)
     corners = Corners(views, board)
+    state = _equidistant_start(corners, size) if model == "equidistant" else _opencv_start(views, board, size, model)
     for _ in range(3):
         (lens, poses), matrix = minimise(
             lambda state: corners.normal_equations(*state),
@@ -69,7 +72,7 @@ def fit_lens(views: Sequence[View], board: Board, size: tuple[int, int], model: 
             lambda state, step: _moved(*state, step),
             state,
         )
-        state = lens, _unmirrored(lens, poses, corners, board)
+        state = lens, _unmirrored(lens, poses, corners)
         if state[1] is poses:
             break
     residuals = corners.residuals(lens, poses)
@@ -156,22 +159,12 @@ def _opencv_start(views: Sequence[View], board: Board, size: tuple[int, int], mo
     cv2 = opencv()
     points = [board.corners()[view.ids].astype(np.float32) for view in views]
     pixels = [view.pixels.astype(np.float32) for view in views]
-    guess = np.array([[0.9 * size[0], 0, (size[0] - 1) / 2], [0, 0.9 * size[0], (size[1] - 1) / 2], [0, 0, 1.0]])
+    # Few coefficients first: all at once from a poor start can end in a lens that folds over.
+    flags = cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3
     try:
-        if model == "equidistant":
-            # A pinhole camera with one coefficient finds the scale of a fisheye well enough to start from.
-            flags = cv2.fisheye.CALIB_RECOMPUTE_EXTRINSIC | cv2.fisheye.CALIB_FIX_SKEW
-            guess[0, 0] = guess[1, 1] = _fisheye_focal(views, size)
-            flags |= cv2.fisheye.CALIB_USE_INTRINSIC_GUESS
-            _, matrix, coefficients, rotations, translations = cv2.fisheye.calibrate(
-                [p[:, None] for p in points], [p[:, None] for p in pixels], size, guess, np.zeros(4), flags=flags
-            )
-        else:
-            # Few coefficients first: all at once from a poor start can end in a lens that folds over.
-            flags = cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3
-            _, matrix, coefficients, rotations, translations = cv2.calibrateCamera(
-                points, pixels, size, None, None, flags=flags
-            )
+        _, matrix, coefficients, rotations, translations = cv2.calibrateCamera(
+            points, pixels, size, None, None, flags=flags
+        )
     except cv2.error as error:
         raise CalibrationError(
             f"{len(views)} views do not determine a {model} camera ({str(error).split('error:')[-1].strip()[:80]}): "
@@ -187,37 +180,61 @@ def _opencv_start(views: Sequence[View], board: Board, size: tuple[int, int], mo
     return Lens(model, parameters, size), poses
 
 
-def _unmirrored(lens: Lens, poses: Array, corners: Corners, board: Board) -> Array:
-    """The poses, those that fit worse than the best pose of their view alone replaced.
+def _equidistant_start(corners: Corners, size: tuple[int, int]) -> tuple[Lens, Array]:
+    """The best of some lenses without coefficients, and the poses of the views by it.
 
-    A plane seen from afar looks nearly the same tilted the other way, where a fit can get caught.
+    OpenCV's own calibration of fisheye lenses fails on an assertion where it meets corners far off the axis.
+    """
+    centre, starts = (np.array(size) - 1) / 2, []
+    for across in FISHEYES:
+        lens = Lens("equidistant", np.array([size[0] / across, size[0] / across, *centre, 0, 0, 0, 0]), size)
+        alone = list(_planar_poses(lens, corners))
+        if all(alone):
+            best = [min(poses, key=lambda pose: pose[0]) for poses in alone]
+            starts.append((sum(cost for cost, _ in best), lens, np.stack([pose for _, pose in best])))
+    if not starts:
+        raise CalibrationError(
+            f"{len(corners.counts)} views do not determine an equidistant camera: add views with more tilt"
+        )
+    _, lens, poses = min(starts, key=lambda start: start[0])
+    return lens, poses
+
+
+def _planar_poses(lens: Lens, corners: Corners) -> Iterator[list[tuple[float, Array]]]:
+    """For each view alone, the poses before the camera that explain it, each after the sum of its squared errors, px².
+
+    A plane has two of them: seen from afar it looks nearly the same tilted the other way.
     """
     cv2 = opencv()
-    replaced = poses.copy()
-    found = np.array([np.sum(residual**2) for residual in corners.split(corners.residuals(lens, poses))])
     by_view = zip(
         corners.split(corners.points),
         corners.split(corners.pixels),
         corners.split(lens.rays(corners.pixels)),
         strict=True,
     )
-    for view, (points, pixels, ideal) in enumerate(by_view):
+    for points, pixels, ideal in by_view:
+        found = []
         count, rotations, translations, _ = cv2.solvePnPGeneric(
             points, ideal[:, None], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
         )
         for rotation, translation in zip(rotations[:count], translations[:count], strict=True):
             pose = exp(np.append(rotation.ravel(), np.zeros(3)))
             pose[:3, 3] = translation.ravel()
-            if (points @ pose[2, :3] + pose[2, 3]).min() <= 0:
-                continue
-            cost = float(np.sum((lens.project(points @ pose[:3, :3].T + pose[:3, 3]) - pixels) ** 2))
-            if cost < 0.7 * found[view]:
-                replaced[view], found[view] = pose, cost
+            if (points @ pose[2, :3] + pose[2, 3]).min() > 0:
+                away = lens.project(points @ pose[:3, :3].T + pose[:3, 3]) - pixels
+                found.append((float(np.sum(away**2)), pose))
+        yield found
+
+
+def _unmirrored(lens: Lens, poses: Array, corners: Corners) -> Array:
+    """The poses, those that fit worse than the best pose of their view alone replaced: a fit can get caught there."""
+    replaced = poses.copy()
+    residuals = corners.split(corners.residuals(lens, poses))
+    for view, (residual, alone) in enumerate(zip(residuals, _planar_poses(lens, corners), strict=True)):
+        cost, pose = min(alone, key=lambda own: own[0], default=(np.inf, None))
+        if pose is not None and cost < 0.7 * np.sum(residual**2):
+            replaced[view] = pose
     return replaced if (replaced != poses).any() else poses
-
-
-def _fisheye_focal(views: Sequence[View], size: tuple[int, int]) -> float:
-    return size[0] / np.pi * 1.4
 
 
 def mean_pose(poses: Array) -> Array:

@@ -9,10 +9,11 @@ import numpy as np
 from robot_agent_sim.calibration import Estimate
 
 from robot_agent_calibration import arm_page, hand_eye
-from robot_agent_calibration.arm import ArmFit, Free
+from robot_agent_calibration.arm import STILL, ArmFit
 from robot_agent_calibration.arm_result import ArmResult
-from robot_agent_calibration.chain import chain_of
-from robot_agent_calibration.geometry import Array
+from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.geometry import Mask
+from robot_agent_calibration.observed import Observed, observe
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 
@@ -42,34 +43,34 @@ def calibrate(recording: Recording, config: Config) -> Outcome:
         CalibrationError: the recording does not determine them.
     """
     chain = chain_of(config.robot, config.hand, config.base)
-    offsets = np.ones(len(chain.names), bool)
-    offsets[[0, -1]] = False
-    # Which joints moved is known before any image is looked at.
-    joints = recording.need_joints()
-    travel = np.array([np.ptp(joints.column(name)) for name in chain.names])
-    ratios = (travel > LEAST_TRAVEL) & config.ratios
-    result = hand_eye.solve(recording, config, chain, Free(offsets & (travel > LEAST_TRAVEL / 4), ratios))
+    observed = observe(recording, chain, config.model, config.min_views)
+    result = hand_eye.solve(observed, config, chain, told_ratios(observed, chain) & config.ratios)
     lines = joint_lines(result) + hand_eye.hand_eye_lines(result, config)
     section = joint_section(result)
     page = arm_page.arm_page("Calibration of the joints", recording, result, lines)
     return Outcome({"joints": section, "hand_eye": hand_eye.hand_eye_section(result, config)}, lines, page)
 
 
+def told_ratios(observed: Observed, chain: Chain) -> Mask:
+    """Which joints' gear ratios the views tell, mask (j,)."""
+    wrapped = np.array([name in observed.ambiguous for name in chain.names])
+    return (np.ptp(observed.recorded, axis=0) > LEAST_TRAVEL) & ~wrapped
+
+
 def joint_estimates(result: ArmResult) -> dict[str, dict[str, Estimate]]:
     """What was estimated of each joint: `offset` in rad, `ratio` and `backlash` in rad, as far as the views tell."""
     fit = result.fit
-    errors = fit.errors[12:]
-    count = int(fit.free.offsets.sum())
-    of_offsets = _spread_out(fit.free.offsets, errors[:count])
-    of_ratios = _spread_out(fit.free.ratios, errors[count:])
+    of_offsets, of_ratios = fit.offset_errors, fit.ratio_errors
+    moved = np.ptp(result.observed.recorded, axis=0) > STILL
+    contradicted = {one.joint for one in fit.contradicted}
     estimates: dict[str, dict[str, Estimate]] = {}
     for index, (name, backlash) in enumerate(zip(result.chain.names, backlashes(fit), strict=True)):
         own = {}
-        if fit.free.offsets[index]:
+        if result.known_offsets[index]:
             own["offset"] = Estimate(float(fit.body.offsets[index]), float(of_offsets[index]), "rad")
         if fit.free.ratios[index]:
             own["ratio"] = Estimate(float(fit.body.ratios[index]), float(of_ratios[index]), "1")
-        if backlash.interval_95[0] > LEAST_BACKLASH:
+        if backlash.interval_95[0] > LEAST_BACKLASH and moved[index] and index not in contradicted:
             own["backlash"] = backlash
         estimates[name] = own
     return estimates
@@ -86,12 +87,6 @@ def backlashes(fit: ArmFit) -> list[Estimate]:
         error = value * np.log(high / low) / (2 * 1.959964)
         found.append(Estimate(float(value), float(error), "rad", (float(low), float(high))))
     return found
-
-
-def _spread_out(mask: Array, values: Array) -> Array:
-    full = np.zeros(len(mask))
-    full[mask] = values
-    return full
 
 
 def joint_section(result: ArmResult) -> dict[str, Any]:
@@ -112,10 +107,16 @@ def undetermined(result: ArmResult) -> dict[str, str]:
     }
     for index, name in enumerate(names):
         moved = np.degrees(np.ptp(result.observed.recorded[:, index]))
-        if 0 < index < len(names) - 1 and not result.fit.free.offsets[index]:
-            why[f"{name}.offset"] = f"the joint moved by only {moved:.0f}°: move it by 20° or more"
-        if not result.fit.free.ratios[index]:
-            why[f"{name}.ratio"] = f"the joint moved by only {moved:.0f}°, or ratios were not asked for"
+        little = f"the joint moved by only {moved:.0f}°: move it by {np.degrees(LEAST_TRAVEL):.0f}° or more"
+        if 0 < index < len(names) - 1 and not result.known_offsets[index]:
+            still = moved < np.degrees(STILL)
+            why[f"{name}.offset"] = little if still else "it is one with those of joints that did not move"
+        if name in result.observed.ambiguous:
+            why[f"{name}.ratio"] = "it may have made a turn between two joint states: record them at 20 Hz or more"
+        elif moved < np.degrees(LEAST_TRAVEL):
+            why[f"{name}.ratio"] = little
+        elif not result.fit.free.ratios[index]:
+            why[f"{name}.ratio"] = "ratios were not asked for"
     return why
 
 

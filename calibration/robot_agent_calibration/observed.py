@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,12 @@ from robot_agent_calibration.detection import detect
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.intrinsics import LensFit
+from robot_agent_calibration.joint_angles import JointAngles, joint_angles
 from robot_agent_calibration.recording import Recording, Samples
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.recording import Frame
 from robot_agent_calibration.robust import fit_robustly
+from robot_agent_calibration.views import View
 
 STILL = np.radians(0.3)
 """rad that a joint may move within `AROUND` of a picture."""
@@ -35,12 +37,14 @@ class Observed:
         fit: the camera by the views alone.
         recorded: joint angles at each view, (v, j) rad.
         dropped: images left out, and why.
+        ambiguous: joints of which it is not known in which turn they were.
     """
 
     board: Board
     fit: LensFit
     recorded: Array
     dropped: dict[str, str]
+    ambiguous: frozenset[str] = frozenset()
 
 
 def observe(recording: Recording, chain: Chain, model: str, least: int) -> Observed:
@@ -49,38 +53,41 @@ def observe(recording: Recording, chain: Chain, model: str, least: int) -> Obser
     Raises:
         CalibrationError: too few pictures are of use.
     """
-    joints = recording.need_joints()
-    missing = [name for name in chain.names if name not in joints.names]
-    if missing:
-        raise CalibrationError(
-            f"the recording has no joint {missing[0]!r} of the model, only {', '.join(joints.names)}: name joints alike"
-        )
+    angles = joint_angles(recording.need_joints(), chain)
     board = recording.need_board()
-    frames, dropped = _at_rest(recording.need_frames(), joints, chain)
+    frames, dropped = _at_rest(recording.need_frames(), angles.samples)
     if len(frames) < least:
         raise CalibrationError(
             f"{len(frames)} of {len(recording.frames)} images were taken while the arm stood still and its joints were "
             f"recorded, expected at least {least}: stop for each picture, and use one clock"
         )
     detections = detect(frames, board, least)
-    robust = fit_robustly(detections.views, board, detections.size, model, least)
-    dropped |= detections.dropped
-    dropped |= {name: f"does not fit the others, RMS {error:.2f} px" for name, error in robust.outliers.items()}
+    seen = observed_views(detections.views, detections.size, angles, board, model, least)
+    return replace(seen, dropped=dropped | detections.dropped | seen.dropped)
+
+
+def observed_views(
+    views: Sequence[View], size: tuple[int, int], angles: JointAngles, board: Board, model: str, least: int
+) -> Observed:
+    """The camera of views that were taken at rest, and the joints' angles then.
+
+    Raises:
+        CalibrationError: too few views fit one camera.
+    """
+    robust = fit_robustly(views, board, size, model, least)
+    dropped = {name: f"does not fit the others, RMS {error:.2f} px" for name, error in robust.outliers.items()}
     stamps = np.array([view.stamp for view in robust.fit.views])
-    angles = joints.at(stamps)
-    order = [joints.names.index(name) for name in chain.names]
-    return Observed(board, robust.fit, angles[:, order], dropped)
+    return Observed(board, robust.fit, angles.samples.at(stamps), dropped, angles.ambiguous)
 
 
-def _at_rest(frames: Sequence[Frame], joints: Samples, chain: Chain) -> tuple[list[Frame], dict[str, str]]:
+def _at_rest(frames: Sequence[Frame], joints: Samples) -> tuple[list[Frame], dict[str, str]]:
     kept, dropped = [], {}
-    order = [joints.names.index(name) for name in chain.names]
     for frame in frames:
         if not joints.stamps[0] <= frame.stamp <= joints.stamps[-1]:
             dropped[frame.name] = "has no joint states at its time"
             continue
         window = np.linspace(frame.stamp - AROUND, frame.stamp + AROUND, 5)
-        if np.ptp(joints.at(window)[:, order], axis=0).max() > STILL:
+        if np.ptp(joints.at(window), axis=0).max() > STILL:
             dropped[frame.name] = "was taken while the arm moved"
         else:
             kept.append(frame)
@@ -101,11 +108,12 @@ def lens_prior(path: Path | None, fit: LensFit) -> PriorLens | None:
         raise CalibrationError(str(error)) from error
     if section is None:
         raise CalibrationError(f"{path} has no section 'camera': robot-agent calibrate camera RECORDING adds it")
-    size = section.get("image_width"), section.get("image_height")
+    size = int(section.get("image_width", 0)), int(section.get("image_height", 0))
     if section.get("distortion_model") != fit.lens.model or size != fit.lens.size:
+        own = f"{fit.lens.model} of {fit.lens.size[0]}x{fit.lens.size[1]}{_looks(size, fit.lens.size)}"
         raise CalibrationError(
-            f"the camera in {path} is {section.get('distortion_model')} of {size[0]}x{size[1]}, the recording's "
-            f"{fit.lens.model} of {fit.lens.size[0]}x{fit.lens.size[1]}: give that camera's calibration"
+            f"the camera in {path} is {section.get('distortion_model')} of {size[0]}x{size[1]}, the recording's {own}: "
+            "give that camera's calibration"
         )
     values = np.array([section["estimates"][name]["value"] for name in fit.lens.names])
     spread = np.array(section["covariance"], np.float64)
@@ -118,3 +126,13 @@ def lens_prior(path: Path | None, fit: LensFit) -> PriorLens | None:
             f"{fit.lens.parameters[away.argmax()]:.1f} px; leave --camera out"
         )
     return values, spread
+
+
+def _looks(calibrated: tuple[int, int], recorded: tuple[int, int]) -> str:
+    """What pictures of another size look like."""
+    (width, height), (own_width, own_height) = calibrated, recorded
+    if width * own_height == height * own_width and width != own_width:
+        return f" (they look scaled by {own_width / width:g})"
+    if (width, height) == (own_height, own_width):
+        return " (they look turned by 90°)"
+    return ""

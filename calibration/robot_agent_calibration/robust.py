@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.fisheye import within_reach
 from robot_agent_calibration.intrinsics import LensFit, fit_lens
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.views import View, spread_out
@@ -22,11 +23,19 @@ BAD_VIEW = 3.0
 
 @dataclass(frozen=True)
 class RobustFit:
-    """A fit, and what was left out for it: names of views with their RMS in px, and how many single corners."""
+    """A fit, and what was left out for it.
+
+    Args:
+        fit: of the camera.
+        outliers: names of views that did not fit, with their RMS in px.
+        corners_dropped: how many single corners were misplaced.
+        corners_too_wide: how many were farther off the axis than the model can take.
+    """
 
     fit: LensFit
     outliers: dict[str, float]
     corners_dropped: int
+    corners_too_wide: int = 0
 
 
 def fit_robustly(views: Sequence[View], board: Board, size: tuple[int, int], model: str, least: int) -> RobustFit:
@@ -37,7 +46,9 @@ def fit_robustly(views: Sequence[View], board: Board, size: tuple[int, int], mod
     """
     outliers: dict[str, float] = {}
     dropped = 0
-    kept = list(views)
+    kept, too_wide = list(views), 0
+    if model == "equidistant":
+        kept, too_wide = within_reach(views, board, size)
     for _ in range(8):
         fit = fit_lens(kept, board, size, model)
         distances = [np.linalg.norm(residual, axis=1) for residual in fit.residuals]
@@ -47,7 +58,7 @@ def fit_robustly(views: Sequence[View], board: Board, size: tuple[int, int], mod
         errors = fit.view_rms()
         lost = (errors > BAD_VIEW * np.median(errors)) & np.array([own.mean() > 0.3 for own in bad])
         if not lost.any() and not any(own.any() for own in bad):
-            return RobustFit(fit, outliers, dropped)
+            return RobustFit(fit, outliers, dropped, too_wide)
         next_views = []
         for view, own, gone, error in zip(kept, bad, lost, errors, strict=True):
             if gone:
@@ -64,4 +75,4 @@ def fit_robustly(views: Sequence[View], board: Board, size: tuple[int, int], mod
                 f"only {len(kept)} views fit one camera, expected at least {least}; those that do not are {names}: is "
                 "the board flat and as board.yaml says, and is --model right?"
             )
-    return RobustFit(fit, outliers, dropped)
+    return RobustFit(fit, outliers, dropped, too_wide)

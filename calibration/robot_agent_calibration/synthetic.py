@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from robot_agent_calibration.geometry import Array, adjoint, exp, inverse
 from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.mounting import Mounting
 from robot_agent_calibration.recording.board import Board
+from robot_agent_calibration.recording.recording import Samples
 from robot_agent_calibration.views import View
 
 Ids = NDArray[np.int64]
@@ -230,3 +232,32 @@ def arm_views(rng: np.random.Generator, rig: Rig, angles: Array, noise: float) -
         ids, pixels = seen(rig.lens, rig.board, pose)
         views.append(View(f"{index}", ids, pixels + rng.normal(0, noise, pixels.shape), float(index)))
     return views, rig.encoders.recorded(rng, angles)
+
+
+def standing(views: Sequence[View], chain: Chain, recorded: Array) -> Samples:
+    """Joint states (two a view) of an arm that stands still around each view at its recorded angles (n, j)."""
+    stamps = np.repeat([view.stamp for view in views], 2) + np.tile([-0.2, 0.2], len(views))
+    return Samples(chain.names, stamps, np.repeat(recorded, 2, axis=0))
+
+
+def wide_views(rng: np.random.Generator, lens: Lens, board: Board, count: int, noise: float) -> list[View]:
+    """Views of a board held all around a fisheye lens, with corners up to 100° off its axis, where its model ends."""
+    focal, centre, k = lens.parameters[:2], lens.parameters[2:4], lens.distortion
+    views: list[View] = []
+    while len(views) < count:
+        away, around = np.radians(rng.uniform(0, 80)), rng.uniform(0, 2 * np.pi)
+        towards = np.array([np.sin(away) * np.cos(around), np.sin(away) * np.sin(around), np.cos(away)])
+        face = exp(np.array([-np.sin(around) * away, np.cos(around) * away, 0, 0, 0, 0]))
+        pose = face @ exp(np.array([*rng.uniform(-0.6, 0.6, 2), rng.uniform(-3, 3), 0, 0, 0]))
+        pose[:3, 3] = rng.uniform(0.5, 1.5) * board.size[0] * towards - pose[:3, :3] @ np.array([*board.size, 0]) / 2
+        x, y, z = (board.corners() @ pose[:3, :3].T + pose[:3, 3]).T
+        theta = np.arctan2(np.hypot(x, y), z)
+        bent = theta * (1 + sum(one * theta ** (2 * order + 2) for order, one in enumerate(k)))
+        pixels = centre + focal * (bent / np.hypot(x, y))[:, None] * np.stack([x, y], axis=1)
+        inside = ((pixels > 4) & (pixels < np.array(lens.size) - 5)).all(axis=1) & (theta < np.radians(100))
+        ids = np.flatnonzero(inside)
+        if len(ids) >= board.corner_count // 2:
+            views.append(
+                View(f"{len(views)}", ids, pixels[ids] + rng.normal(0, noise, (len(ids), 2)), float(len(views)))
+            )
+    return views

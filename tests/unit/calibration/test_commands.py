@@ -16,6 +16,7 @@ from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.recording import Board
 from robot_agent_calibration.synthetic import Rig, arm_poses, as_recorded, camera_views, random_rig
 from robot_agent_sim.calibration import read_calibration
+from robot_agent_sim.calibration.file import merge_sections
 
 from robot_agent.cli.main import main
 from tests.board_pictures import Photographer, write_recording
@@ -282,6 +283,23 @@ def test_a_square_of_another_size_is_noticed_by_the_arm(
     board = replace(rig.board, square=1.2 * rig.board.square, marker=1.2 * rig.board.marker)
     recording = write_recording(tmp_path / "recording", arm[0], board, arm[1], rig.chain.names)
     check_refused(["hand-eye", str(recording)], "board.yaml says 30.0 mm", tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("size", "sentence"), [((640, 480), "they look scaled by 0.5"), ((240, 320), "they look turned by 90°")]
+)
+def test_a_camera_that_was_calibrated_with_other_pictures(
+    size: tuple[int, int],
+    sentence: str,
+    rig: Rig,
+    arm: tuple[Pictures, NDArray[np.float64]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    recording = write_recording(tmp_path / "recording", arm[0], rig.board, arm[1], rig.chain.names)
+    camera = {"image_width": size[0], "image_height": size[1], "distortion_model": "plumb_bob"}
+    merge_sections(tmp_path / "camera.yaml", {"camera": camera})
+    check_refused(["hand-eye", str(recording), "--camera", str(tmp_path / "camera.yaml")], sentence, tmp_path, capsys)
 
 
 def test_pictures_that_were_swapped_are_noticed(

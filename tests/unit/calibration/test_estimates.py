@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from robot_agent_calibration.arm import ArmFit, Free, fit_arm
+from robot_agent_calibration.camera import camera_lines
 from robot_agent_calibration.chain import Chain, chain_of
 from robot_agent_calibration.coverage import missing
 from robot_agent_calibration.errors import CalibrationError
@@ -14,6 +15,7 @@ from robot_agent_calibration.geometry import angle_between, log
 from robot_agent_calibration.hand_eye import check_motion, place_errors
 from robot_agent_calibration.intrinsics import fit_lens
 from robot_agent_calibration.joints import LEAST_BACKLASH, backlashes
+from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.mounting import Mounting, closed_form
 from robot_agent_calibration.recording import Board
 from robot_agent_calibration.robust import fit_robustly
@@ -25,6 +27,7 @@ from robot_agent_calibration.synthetic import (
     camera_views,
     random_lens,
     random_rig,
+    wide_views,
 )
 from robot_agent_calibration.views import View, spread_out
 
@@ -60,6 +63,21 @@ def test_a_camera_is_found_as_exactly_as_it_says(model: str):
     assert fit.noise == pytest.approx(NOISE, rel=0.1)
     twists = log(np.array(poses) @ np.linalg.inv(fit.transforms_board_to_camera))
     assert (np.abs(twists) < 6 * np.sqrt(np.diagonal(fit.pose_covariances, axis1=1, axis2=2))).all()
+
+
+@pytest.mark.parametrize("degrees_across", [120, 190, 220])
+def test_corners_that_a_fisheye_sees_too_far_aside_are_left_out(degrees_across: float):
+    focal = 640 / np.radians(degrees_across)
+    lens = Lens("equidistant", np.array([focal, focal, 322, 238, 0.02, -0.005, 0.001, -0.0005]), (640, 480))
+    views = wide_views(np.random.default_rng(7), lens, BOARD, 30, NOISE)
+    robust = fit_robustly(views, BOARD, lens.size, "equidistant", least=8)
+    assert (robust.corners_too_wide > 0) == (degrees_across > 180)
+    assert not robust.outliers
+    errors = np.sqrt(np.diag(robust.fit.covariance))
+    assert (np.abs(robust.fit.lens.parameters - lens.parameters) < FAR * errors).all()
+    assert errors[0] < 0.002 * focal
+    said = any("corners more than 80° off the axis" in line for line in camera_lines(robust))
+    assert said == (degrees_across > 180)
 
 
 def test_views_that_are_of_something_else_are_named_and_single_corners_left_out():
@@ -139,7 +157,7 @@ def test_an_arm_is_found_as_exactly_as_it_says(in_hand: bool, ratios: bool, chai
     assert (np.abs(log(np.linalg.inv(truth) @ found)[:3]) < FAR * fit.errors[:3]).all()
     assert (np.abs(fit.body.offsets - rig.encoders.offsets)[1:4] < FAR * fit.errors[12:15]).all()
     if ratios:
-        assert (np.abs(fit.body.ratios - rig.encoders.ratios) < FAR * fit.errors[15:]).all()
+        assert (np.abs(fit.body.ratios - rig.encoders.ratios) < FAR * fit.ratio_errors).all()
     # Backlash of ± 0.5° is uniform: 0.29° of standard deviation.
     assert np.degrees(fit.play.joints.mean()) == pytest.approx(0.29, abs=0.06)
     for backlash in backlashes(fit):
