@@ -17,11 +17,11 @@ from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.control import Sight
 from robot_agent_ros.agent.frames import FrameReader
-from robot_agent_ros.agent.pairing import ClockWatch, Feed, Readings, Refused, together
+from robot_agent_ros.agent.pairing import ClockWatch, Feed, Readings, Refused, Sample, together
+from robot_agent_ros.agent.partial import Partial
 from robot_agent_ros.endpoints import message_class, subscription_profile
 from robot_agent_ros.graph import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, JOINT_STATES, Topic
 from robot_agent_ros.messages.error import MessageError
-from robot_agent_ros.messages.joints import read_joints
 from robot_agent_ros.messages.stamps import to_seconds
 from robot_agent_ros.polling import MOST, Polled, waiting
 
@@ -43,6 +43,7 @@ class RosSenses:
         self._simulated = simulated
         self._watch = ClockWatch(simulated)
         self._readings = Readings(body.frame)
+        self._partial = Partial(body.joints, config().largest_joint_age)
         self._joint_states = _polled(node, JOINT_STATES, MOST)
         self._images: Subscription[Any] | None = None
         self._infos: Subscription[Any] | None = None
@@ -78,6 +79,7 @@ class RosSenses:
             self.camera.forget()
             self.joints.forget()
             self._readings.forget()
+            self._partial.forget()
             self.camera.fault = self.joints.fault = "clock_jumped"
             self.camera.sentence = self.joints.sentence = "the clock jumped, so nothing of before counts"
         if self._images is None:
@@ -130,37 +132,49 @@ class RosSenses:
     def _poll_joints(self) -> None:
         """All that have come, since the newest may be of other joints, and the others say how fast these are."""
         config, messages = self._config(), [message for message, _ in waiting(self._joint_states)]
+        self._partial.largest_age = config.largest_joint_age
         for index, message in enumerate(messages):
-            if index < len(messages) - 1 and self.now() - to_seconds(message.header.stamp) > config.largest_joint_age:
+            stamp, now = to_seconds(message.header.stamp), self.now()
+            if index < len(messages) - 1 and now - stamp > config.largest_joint_age:
                 continue  # it became old while it waited for a decision, and a newer one has come
-            is_used = self.joints.offer(
-                to_seconds(message.header.stamp),
-                self.now(),
-                lambda message=message: read_positions(message, self._body.joints),  # type: ignore[misc]
+            try:
+                sample = self._read(message, stamp)
+            except Refused as why:
+                self.joints.refuse(why)
+                continue
+            if sample is None:
+                continue
+            if self.joints.offer(
+                sample.stamp,
+                now,
+                lambda sample=sample: sample.what,
                 config.largest_joint_age,
-                config.future_tolerance,
-            )
-            if is_used and self.joints.newest is not None:
-                self._readings.add(*self.joints.newest)
+                config.future_tolerance,  # type: ignore[misc]
+            ):
+                self._readings.add(*sample)
 
+    def _read(self, message: Any, stamp: float) -> Sample[NDArray[np.float64]] | None:
+        """All joints, once each has come; None where the message has other joints, or others are still to come.
 
-def read_positions(message: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """The positions of the joints (n,), in the order of `names`.
-
-    Raises:
-        Refused: one is missing, or not a finite number, or the message contradicts itself.
-    """
-    missing = [name for name in names if name not in message.name]
-    if missing:
-        raise Refused(
-            "joint_missing", f"joint {missing[0]!r} is missing, there are {', '.join(message.name) or 'none'}"
-        )
-    if not np.all(np.isfinite(message.position)):
-        raise Refused("joints_not_finite", f"positions are {list(message.position)}, expected finite numbers")
-    try:
-        return read_joints(message, names).position
-    except MessageError as error:
-        raise Refused("joints_malformed", str(error)) from error
+        Raises:
+            Refused: a joint has been missing for too long, or the message is none that can be read.
+        """
+        names = self._body.joints
+        sample = None
+        if any(name in names for name in message.name):
+            try:
+                sample = self._partial.add(message, stamp)
+            except MessageError as error:
+                ours = [at for name, at in zip(message.name, message.position, strict=False) if name in names]
+                name = "joints_malformed" if np.all(np.isfinite(ours)) else "joints_not_finite"
+                raise Refused(name, str(error)) from error
+        if sample is not None:
+            return Sample(*sample)
+        newest = self.joints.newest
+        if newest is None or stamp - newest.stamp > self._config().largest_joint_age:
+            there = ", ".join(message.name) or "none"
+            raise Refused("joint_missing", f"joint {self._partial.missing[0]!r} is missing, there are {there}")
+        return None
 
 
 def _polled(node: Node, topic: Topic, depth: int) -> Subscription[Any]:

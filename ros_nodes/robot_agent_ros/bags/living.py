@@ -18,8 +18,8 @@ from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.frames import FrameReader
 from robot_agent_ros.agent.pairing import Feed, Readings, Refused, together
+from robot_agent_ros.agent.partial import Partial
 from robot_agent_ros.agent.task import Task
-from robot_agent_ros.bags.joints import Partial
 from robot_agent_ros.bags.orders import Order
 from robot_agent_ros.bags.roles import CAMERA, COMMANDS, GOALS, JOINTS, LENS, REWARDS, TIME, Role
 from robot_agent_ros.bags.survey import Survey

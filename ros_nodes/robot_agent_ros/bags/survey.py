@@ -13,7 +13,8 @@ from scipy.optimize import linear_sum_assignment
 
 from robot_agent_ros.agent.body import RobotBody, ServoBody
 from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.bags.joints import Moved, Partial
+from robot_agent_ros.agent.partial import Partial
+from robot_agent_ros.bags.joints import Moved
 from robot_agent_ros.bags.obeyed import ASKED, Status, not_accepted, not_obeyed, refused_by_gate
 from robot_agent_ros.bags.orders import FAST, SLOW, Order, Point, read_order, spacing_of, spread, thinned
 from robot_agent_ros.bags.publishers import check_one_publisher
