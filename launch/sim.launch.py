@@ -1,7 +1,7 @@
 """The MuJoCo body alone, in place of a robot: `ros2 launch robot_agent sim.launch.py`.
 
-It has the topics of a robot. The rest of the graph may run elsewhere: `agent.launch.py robot:=FILE`, where FILE is a
-copy of config/sim.yaml without the section of sim_body.
+It has the topics of a robot. The rest of the graph may run elsewhere: `agent.launch.py robot:=FILE enable:=true`,
+where FILE is a copy of config/sim.yaml without the section of sim_body.
 """
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import select
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tyro
@@ -32,6 +34,9 @@ class UpCommand:
 
     namespace: str = ""
     """In which all names of this robot stand, so that several can share a network."""
+
+    enable: bool = False
+    """Let a robot that is not simulated move from the start; otherwise its first motion is asked for."""
 
     autostart: bool = True
     """Configure and activate the agent; otherwise it waits for `ros2 lifecycle set`."""
@@ -73,10 +78,24 @@ def _up(command: UpCommand, planned: Sequence[Start]) -> None:
         from robot_agent_ros.runner import Runner
     except ImportError as error:
         raise RobotAgentError(f"rclpy cannot be imported ({error}): run pip install 'robot_agent[ros]'") from error
-    runner = Runner(planned, command.namespace, command.autostart)
+    confirm = ask_on_terminal if sys.stdin is not None and sys.stdin.isatty() else None
+    runner = Runner(planned, command.namespace, command.autostart, confirm=confirm)
     previous = {number: signal.signal(number, lambda *_: runner.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         runner.run(command.seconds)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def ask_on_terminal(goes_on: Callable[[], bool]) -> bool:
+    """Asks whether the robot may move; False for every answer but yes, and when `goes_on` says that it is over."""
+    print(
+        "May the robot move now? An agent that has learned nothing moves at random. Type yes and Enter: ",
+        end="",
+        flush=True,
+    )
+    while goes_on():
+        if select.select([sys.stdin], [], [], 0.1)[0]:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return False

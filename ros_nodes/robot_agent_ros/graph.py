@@ -232,6 +232,11 @@ ARGUMENTS = (
     Argument("checkpoint", "", "run folder the agent starts from; empty: from nothing", (("agent", "checkpoint"),)),
     Argument("learn", "true", "false: the agent acts and keeps its weights", (("agent", "learn"),)),
     Argument("record", "false", "true: the recorder runs too"),
+    Argument(
+        "enable",
+        "false",
+        "true: a robot that is not simulated may move from the start; false: once gate/enable says so",
+    ),
     Argument("autostart", "true", "false: the agent waits to be configured and activated by hand"),
 )
 

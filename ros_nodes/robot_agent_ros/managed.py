@@ -1,4 +1,4 @@
-"""Configures and activates managed nodes from outside, as `ros2 lifecycle` does."""
+"""Configures and activates managed nodes from outside, as `ros2 lifecycle` does, and enables the gate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import SetBool
 
 from robot_agent_ros.errors import NodeError
-from robot_agent_ros.graph import Node
+from robot_agent_ros.graph import GATE, Node
 
 _STEPS = {
     "unconfigured": (Transition.TRANSITION_CONFIGURE, "configure"),
@@ -61,6 +62,10 @@ class Managed:
             if answer is not None and not answer.success:
                 raise NodeError(f"{node.name} could not {name}, and said why above: mend that, and start again")
         return False
+
+    def enable(self, goes_on: Callable[[], bool]) -> bool:
+        """Lets the robot move, by gate/enable; returns whether the gate has heard it."""
+        return self._call(GATE, SetBool, "enable", SetBool.Request(data=True), goes_on) is not None
 
     def _state(self, node: Node, goes_on: Callable[[], bool]) -> str | None:
         answer = self._call(node, GetState, "get_state", GetState.Request(), goes_on)

@@ -13,7 +13,7 @@ import yaml
 from robot_agent_bodies.parameters import config_from
 
 from robot_agent_ros.errors import NodeError, ParameterError
-from robot_agent_ros.graph import ARGUMENTS, NODES, PACKAGE, Node, nodes_of
+from robot_agent_ros.graph import ARGUMENTS, GATE, NODES, PACKAGE, SIM_BODY, Node, nodes_of
 
 ALL_NODES = "/**"
 """The section of a parameter file that counts for every node."""
@@ -105,6 +105,8 @@ def check_parameters(node: Node, values: Mapping[str, Any]) -> None:
 def starts(arguments: Mapping[str, str]) -> list[Start]:
     """The processes that the arguments ask for, in the order in which they start.
 
+    The gate of a robot that is not simulated waits for gate/enable, unless `enable` is true.
+
     Args:
         arguments: values as text of the table's `ARGUMENTS`, by name; defaults count for those that are missing.
 
@@ -114,6 +116,7 @@ def starts(arguments: Mapping[str, str]) -> list[Start]:
     values = {argument.name: argument.default for argument in ARGUMENTS} | dict(arguments)
     file = robot_file(values["robot"])
     parameters = read_parameters(file)
+    is_asked_for = SIM_BODY.name not in parameters and not truth("enable", values["enable"])
     planned = []
     for node in nodes_of(parameters, record=truth("record", values["record"])):
         overrides = {
@@ -122,6 +125,8 @@ def starts(arguments: Mapping[str, str]) -> list[Start]:
             for target, parameter in argument.sets
             if target == node.name and values[argument.name] != ""
         }
+        if node is GATE and is_asked_for and not parameters.get(GATE.name, {}).get("require_enable", False):
+            overrides["require_enable"] = True
         check_parameters(node, {**parameters.get(node.name, {}), **overrides})
         planned.append(Start(node, file, overrides))
     return planned

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from robot_agent_ros.errors import NodeError
-from robot_agent_ros.graph import AGENT, GATE, RECORDER, SIM_BODY
+from robot_agent_ros.graph import AGENT, ENABLE, GATE, RECORDER, SIM_BODY
 from robot_agent_ros.managed import Managed
 from robot_agent_ros.robots import Start
 from robot_agent_ros.transport import check_middleware, whole_frames
@@ -61,6 +61,7 @@ class Runner:
         autostart: whether managed nodes are configured and activated.
         say: is told, in a line each, what happens.
         clock: s that never go back.
+        confirm: asks a person whether the robot may move, as long as its argument is true; None where nobody is.
     """
 
     starts: Sequence[Start]
@@ -68,8 +69,10 @@ class Runner:
     autostart: bool = True
     say: Callable[[str], None] = lambda line: print(line, flush=True)  # who reads a pipe or a file reads it now, too
     clock: Callable[[], float] = time.monotonic
+    confirm: Callable[[Callable[[], bool]], bool] | None = None
     _processes: dict[str, _Process] = field(default_factory=dict)
     _stopping: bool = False
+    _is_disabled: bool = False
 
     def run(self, seconds: float | None = None) -> None:
         """Starts all, and stays until `stop`, or for some seconds; then stops all.
@@ -95,7 +98,11 @@ class Runner:
                     for node in managed:
                         if states.activate(node, goes_on):
                             self.say(f"{node.name} is active")
+            self._is_disabled = self._asks_first
             while goes_on():
+                if self._is_disabled:
+                    self._is_disabled = False
+                    self._ask_first(goes_on)
                 time.sleep(0.05)
         finally:
             self._stop_all()
@@ -104,11 +111,30 @@ class Runner:
         """Asks for the end; safe in a signal handler."""
         self._stopping = True
 
+    @property
+    def _asks_first(self) -> bool:
+        """Whether the gate waits for gate/enable, and the robot's own file does not say that somebody else calls it."""
+        return any(start.node.name == GATE.name and start.overrides.get("require_enable") for start in self.starts)
+
+    def _ask_first(self, goes_on: Callable[[], bool]) -> None:
+        """The first motion of a robot of one's own is asked for, also after its gate was started again."""
+        if self.confirm is not None and self.confirm(goes_on):
+            with Managed(self.namespace) as gate:
+                if gate.enable(goes_on):
+                    self.say("the robot may move")
+            return
+        service = "/".join(("", *filter(None, (self.namespace.strip("/"), ENABLE.name))))
+        self.say(
+            f"the robot does not move yet: call {service} (std_srvs/SetBool, data: true) to let it, or start with "
+            "--enable"
+        )
+
     def _spawn(self, start: Start) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C comes to this process alone, which ends the others in their order.
         return subprocess.Popen(
             self._command(start),
             env=whole_frames(os.environ),
+            stdin=subprocess.DEVNULL,  # what a person types is for this process
             start_new_session=True,
             preexec_fn=_end_with(os.getpid()),
         )
@@ -139,6 +165,7 @@ class Runner:
                 self.say(f"{name} ended with status {status}: it is started again")
             elif now >= process.due:
                 process.popen, process.due = self._spawn(process.start), None
+                self._is_disabled |= name == GATE.name and self._asks_first
 
     def _stop_all(self) -> None:
         for name, process in reversed(self._processes.items()):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import yaml
-from robot_agent_ros.graph import AGENT, DIAGNOSTICS, GATE, RELEASE, RESET, STOP
+from robot_agent_ros.graph import AGENT, CLOCK, DIAGNOSTICS, GATE, RELEASE, RESET, STOP
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
 
 from robot_agent.replay.replay import Replay
 from tests.ros_ears import Ears
@@ -89,11 +92,11 @@ class RunningAgent:
 
 
 @contextmanager
-def _played(stage: Stage) -> Iterator[tuple[JudgedRobot, Ears]]:
+def _played(stage: Stage, make: Callable[[], JudgedRobot] = JudgedRobot) -> Iterator[tuple[JudgedRobot, Ears]]:
     stage.processes.start_node(GATE, GATE_PARAMETERS)
     ears = Ears(DIAGNOSTICS)
     try:
-        with JudgedRobot() as robot:
+        with make() as robot:
             yield robot, ears
     finally:
         ears.node.destroy_node()
@@ -167,7 +170,53 @@ def stopped_while_acting(stage: Stage) -> Outcome:
         return _outcome(robot, kept, (kept["stamp"] > stopped + _MARGIN) & (kept["stamp"] < reset - _MARGIN))
 
 
+class _SplitRobot(JudgedRobot):
+    """Publishes each joint in a message of its own, without velocities or efforts, as NaN."""
+
+    def _publish_joints(self) -> None:
+        for name, position in zip(JOINTS, self.position, strict=True):
+            message = JointState(name=[name], position=[position], velocity=[math.nan], effort=[math.nan])
+            message.header.stamp = self._stamp(0.0)
+            self._joints.publish(message)
+
+
+def joints_in_two_messages(stage: Stage) -> Outcome:
+    """The agent acts on joints that come one by one, and keeps what it lives."""
+    with _played(stage, _SplitRobot) as (robot, ears):
+        agent = RunningAgent(stage, ears)
+        robot.wait_for("holding", 60)
+        agent.activate()
+        agent.says("acting")
+        ears.listen(2.0)
+        kept = agent.end()
+        assert len(kept) > RATE
+        assert np.ptp(kept["proprio"][:, 0]) > 0.01
+        return _outcome(robot, kept, np.zeros(len(kept)))
+
+
+def paused_clock(stage: Stage) -> Outcome:
+    """Simulated time never comes, runs, and stands still: the agent says that it waits, and keeps nothing meanwhile."""
+    with _played(stage) as (robot, ears):
+        agent = RunningAgent(stage, ears, use_sim_time=True)
+        robot.wait_for("holding", 60)
+        agent.activate()
+        agent.says("holding: waiting_for_clock")
+        until = time.time() + 4.0
+        while time.time() < until:  # the time of the robot's stamps
+            ears.say(CLOCK, Clock(clock=robot._stamp(0.0)))
+            ears.listen(0.01)
+        assert int(agent.report["decisions"]) > RATE
+        paused = time.time()
+        agent.says("holding: waiting_for_clock")
+        ears.listen(2.0)
+        kept = agent.end()
+        assert len(kept) > 0
+        return _outcome(robot, kept, kept["stamp"] > paused)
+
+
 SCENARIOS: dict[str, Scenario] = {
+    "joints in two messages": joints_in_two_messages,
+    "paused clock": paused_clock,
     "every command refused": every_command_refused,
     "second agent on one gate": second_agent,
     "stopped while acting": stopped_while_acting,

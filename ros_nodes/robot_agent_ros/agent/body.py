@@ -38,6 +38,16 @@ class RobotBody(ABC):
         """The nearest that may be commanded (n,)."""
         return np.clip(command, self.lower, self.upper)
 
+    @property
+    @abstractmethod
+    def fastest(self) -> dict[str, float]:
+        """How fast full actions ask the gate's joints to move, rad/s; of a twist its axes, m/s and rad/s."""
+
+    @property
+    def ends(self) -> list[tuple[str, float, float]]:
+        """The lowest and highest commanded position of each joint, rad; none for a body that is moved by speed."""
+        return []
+
     @abstractmethod
     def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """What is commanded (n,) of a body that nobody commands; its joints are at `position`, rad (n,)."""
@@ -73,6 +83,14 @@ class ServoBody(RobotBody):
     """
 
     largest_change: float
+
+    @property
+    def fastest(self) -> dict[str, float]:
+        return dict.fromkeys(self.joints, self.largest_change / self.spec.control_dt)
+
+    @property
+    def ends(self) -> list[tuple[str, float, float]]:
+        return list(zip(self.joints, self.lower.tolist(), self.upper.tolist(), strict=True))
 
     def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.within(position)
@@ -110,6 +128,11 @@ class WheeledBody(RobotBody):
 
     wheel_radius: float
     wheel_separation: float
+
+    @property
+    def fastest(self) -> dict[str, float]:
+        speed = self.wheel_radius * float(self.upper.max())
+        return {"linear.x": speed, "angular.z": 2 * speed / self.wheel_separation}
 
     def still(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.zeros(2)

@@ -34,6 +34,8 @@ LONGEST_WAIT = 0.6
 """Share of a period that a command waits at most, from the moment of its decision on."""
 SHARE_OF_AGE = 0.8
 """Of the age that a command may have: it waits no longer."""
+STANDSTILL = 0.5
+"""s of real time after which simulated time that does not move is waited for."""
 _RECENT = 150
 """Decisions that say how long they take."""
 _LOOK_AGAIN = 0.0004
@@ -124,15 +126,24 @@ class RosClock:
     def __init__(self, ros: Callable[[], float], ends: threading.Event) -> None:
         self.ros = ros
         self._ends = ends
+        self._seen, self._moved = 0.0, time.monotonic()
 
     def now(self) -> float:
         """s of ROS's clock."""
-        return self.ros()
+        now = self.ros()
+        if now != self._seen:
+            self._seen, self._moved = now, time.monotonic()
+        return now
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether simulated time has not moved for a while, or has never come."""
+        return time.monotonic() - self._moved > STANDSTILL
 
     def wait(self, until: float) -> None:
         """Returns at that time, after a clock that went back, or when nobody waits any more."""
-        began = self.ros()
-        while began <= self.ros() < until and not self._ends.is_set():
+        began = self.now()
+        while began <= self.now() < until and not self._ends.is_set():
             time.sleep(_LOOK_AGAIN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from contextlib import suppress
@@ -16,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.commands import fill_command, topic_of
+from robot_agent_ros.agent.mismatch import Limits
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.endpoints import message_class, publisher, subscription
 from robot_agent_ros.graph import ACCEPTED, GATE_STATUS, TWIST_COMMAND
@@ -43,10 +45,14 @@ class Gateway:
         status: what the gate does, by name; empty before its first word.
         last_refusal: of a command by anybody, by name; empty for none.
         owner: the node whose commands the gate accepts; empty for none.
+        limits: of the gate's joints; empty before its first word, or from a gate that does not say.
+        command_timeout: of the gate, s.
     """
 
     def __init__(self, node: Node, group: CallbackGroup | None = None) -> None:
         self.status = self.last_refusal = self.owner = ""
+        self.limits: Limits = {}
+        self.command_timeout = float("inf")
         self._heard = float("-inf")
         self._node = node
         self._body: RobotBody | None = None
@@ -110,3 +116,6 @@ class Gateway:
         self._heard, self.status = time.monotonic(), message.message
         values = {one.key: one.value for one in message.values}
         self.last_refusal, self.owner = values.get("last refusal", ""), values.get("owner", "")
+        with suppress(ValueError):  # a stranger's words
+            self.limits = json.loads(values.get("limits", "{}"))
+            self.command_timeout = float(values.get("command_timeout [s]", "inf"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from robot_agent_ros.agent.control import Clock, Control, ControlConfig, RosCloc
 from robot_agent_ros.agent.gateway import Gateway
 from robot_agent_ros.agent.keeper import Keeper
 from robot_agent_ros.agent.mind import Mind, make_mind
+from robot_agent_ros.agent.mismatch import mismatches
 from robot_agent_ros.agent.sensors import RosSenses
 from robot_agent_ros.agent.unconfirmed import Unconfirmed
 from robot_agent_ros.diagnostics import Diagnostics, Level, Report
@@ -76,6 +78,8 @@ class AgentNode(LifecycleNode):
         self._thread: threading.Thread | None = None
         self.is_configuring = self.is_shut_down = False
         self._why = "not configured yet"
+        self._is_compared = False
+        self._said, self._held = "", Counter[str]()
         self._left: tuple[Path, AgentConfig] | None = None
         self._updates = (0, time.monotonic())
         self._updates_per_second = 0.0
@@ -123,6 +127,7 @@ class AgentNode(LifecycleNode):
         assert senses is not None
         ends = threading.Event()
         clock: Clock = RosClock(senses.now, ends) if self._is_simulated() else SteadyClock(senses.now)
+        self._is_compared = False
         self._control = Control(
             mind.body,
             mind.loop,
@@ -271,6 +276,38 @@ class AgentNode(LifecycleNode):
     # ---- what it says of itself ----
 
     def _report(self) -> Report:
+        report = self._state()
+        self._announce(report)
+        self._compare()
+        return report
+
+    def _announce(self, report: Report) -> None:
+        """Each change of state once, on the console and /rosout; also holds that are over within a second."""
+        control = self._control
+        held = control.held.copy() if control is not None else Counter[str]()
+        brief, self._held = sorted(held - self._held), held
+        state = report.message
+        if brief and report.level is Level.OK:
+            state += f", with holds in between: {', '.join(brief)}"
+        if self._mind is None or state == self._said:  # why it is unconfigured is said where it fails
+            return
+        self._said = state
+        why = report.values.get("why", "")
+        sentence = f"{state}: {why}" if why else state
+        if report.level is Level.OK and not brief:
+            self.get_logger().info(sentence)
+        else:
+            self.get_logger().warning(sentence)
+
+    def _compare(self) -> None:
+        """Says once what does not fit the gate."""
+        if self._is_compared or self._mind is None or self._control is None or not self._gateway.limits:
+            return
+        self._is_compared = True
+        for sentence in mismatches(self._mind.body, self._gateway.limits, self._gateway.command_timeout):
+            self._warn(sentence)
+
+    def _state(self) -> Report:
         mind, control, senses = self._mind, self._control, self._senses
         if mind is None or senses is None:
             return Report(Level.WARN, f"unconfigured: {self._why}")
@@ -295,6 +332,9 @@ class AgentNode(LifecycleNode):
             "weights version": mind.loop.agent.weights_version,
             **{f"held: {name}": count for name, count in dict(control.held).items()},
         }
+        if isinstance(control.clock, RosClock) and control.clock.stands_still:
+            why = "use_sim_time is set, and /clock stands still or does not come"
+            return Report(Level.WARN, "holding: waiting_for_clock", values | {"why": why})
         if control.holding:
             return Report(Level.WARN, f"holding: {control.holding}", values | {"why": control.sentence})
         if mind.learner is not None and not mind.learner.runs:

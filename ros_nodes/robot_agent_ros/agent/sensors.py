@@ -142,16 +142,14 @@ class RosSenses:
             except Refused as why:
                 self.joints.refuse(why)
                 continue
-            if sample is None:
-                continue
-            if self.joints.offer(
-                sample.stamp,
-                now,
-                lambda sample=sample: sample.what,
-                config.largest_joint_age,
-                config.future_tolerance,  # type: ignore[misc]
-            ):
+            if sample is not None and self._offer(sample, now):
                 self._readings.add(*sample)
+
+    def _offer(self, joints: Sample[NDArray[np.float64]], now: float) -> bool:
+        config = self._config()
+        return self.joints.offer(
+            joints.stamp, now, lambda: joints.what, config.largest_joint_age, config.future_tolerance
+        )
 
     def _read(self, message: Any, stamp: float) -> Sample[NDArray[np.float64]] | None:
         """All joints, once each has come; None where the message has other joints, or others are still to come.

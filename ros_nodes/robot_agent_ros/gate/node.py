@@ -88,7 +88,7 @@ class GateNode(Node):
         self._output = publisher(self, row)
         self._status, self._accepted = publisher(self, GATE_STATUS), publisher(self, ACCEPTED)
         self._owner: tuple[bytes | None, str] = (None, "")
-        self._limits = limits_message(self.config)
+        self._limits = json.dumps(limits_of(self.config))
         self._inputs = [
             (subscription(self, row, take, Polled()), take)
             for row, take in (
@@ -327,15 +327,13 @@ def trajectory_message(joints: Sequence[str], trajectory: Trajectory) -> JointTr
     return message
 
 
-def limits_message(config: GateConfig) -> str:
-    """The limits of each joint as JSON: lower and upper (rad), velocity (rad/s; of a twist in its own units)."""
+def limits_of(config: GateConfig) -> dict[str, dict[str, float]]:
+    """Of each joint: `lower` and `upper` (rad) where it has ends, `velocity` (rad/s; of a twist in its own units)."""
     limits = zip(config.joints, joint_limits(config), strict=True)
-    return json.dumps(
-        {
-            name: {key: value for key in ("lower", "upper", "velocity") if isfinite(value := getattr(one, key))}
-            for name, one in limits
-        }
-    )
+    return {
+        name: {key: value for key in ("lower", "upper", "velocity") if isfinite(value := getattr(one, key))}
+        for name, one in limits
+    }
 
 
 def prepare_process(core: int) -> None:

@@ -65,7 +65,30 @@ def test_a_robots_file_says_only_what_its_nodes_know(path: Path):
     assert {"gate", "agent", "recorder"} <= {start.node.name for start in planned}
 
 
-@pytest.mark.parametrize("path", [path for path in ROBOTS if path.stem != "ros2_control"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("robot", "more", "asked_for"),
+    [
+        ("sim", {}, False),
+        ("rover", {}, False),
+        ("ros2_control", {}, True),
+        ("ros2_control", {"enable": "true"}, False),
+    ],
+)
+def test_only_a_robot_that_is_simulated_moves_unasked(robot: str, more: dict[str, str], asked_for: bool):
+    (gate,) = (start for start in starts({"robot": robot, **more}) if start.node.name == "gate")
+    assert gate.overrides.get("require_enable", False) is asked_for
+
+
+def test_a_switch_that_the_robots_file_asks_for_is_left_to_whoever_has_it(tmp_path: Path):
+    own = tmp_path / "own.yaml"
+    template = robot_file("ros2_control").read_text()
+    own.write_text(template.replace("require_enable: false", "require_enable: true"))
+    for enable in ("true", "false"):
+        (gate,) = (one for one in starts({"robot": str(own), "enable": enable}) if one.node.name == "gate")
+        assert "require_enable" not in gate.overrides
+
+
+@pytest.mark.parametrize("path", ROBOTS, ids=lambda path: path.stem)
 def test_a_command_counts_for_three_periods_of_the_agent(path: Path):
     sections = read_parameters(path)
     world = make_world(sections["agent"]["world"], ("camera", "proprio"), (16, 16))

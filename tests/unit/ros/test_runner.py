@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,3 +142,66 @@ def test_without_its_body_the_graph_ends_and_says_why(programs: Programs):
     with pytest.raises(NodeError, match="sim_body ended with status 3, so the others were ended too"):
         programs.runner.run(60)
     assert "fake_gate ended" in programs.notes
+
+
+class NoGate:
+    """In place of the client of managed nodes: notes that the gate was enabled."""
+
+    enabled: list[str] = []  # noqa: RUF012
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def __enter__(self) -> NoGate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def enable(self, goes_on: Callable[[], bool]) -> bool:
+        self.enabled.append(self.namespace)
+        return True
+
+
+@pytest.fixture
+def own(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """A robot that is not simulated: its gate waits."""
+    monkeypatch.setattr("robot_agent_ros.runner.Managed", NoGate)
+    NoGate.enabled.clear()
+    starts = [start for start in programs.starts if start.node.name != SIM_BODY.name]
+    programs.runner.starts = [
+        replace(start, overrides={"require_enable": True}) if start.node.name == GATE.name else start
+        for start in starts
+    ]
+    return programs
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_without_a_terminal_a_robot_of_ones_own_stays_still_and_it_says_how_to_enable_it(own: Programs):
+    thread, errors = run_beside(own.runner)
+    wait_until(lambda: any("/left/gate/enable" in line and "--enable" in line for line in own.said))
+    own.runner.stop()
+    thread.join(30)
+    assert not errors
+    assert NoGate.enabled == []
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_it_asks_again_after_its_gate_was_started_again(own: Programs, answer: bool):
+    asked: list[bool] = []
+    own.runner.confirm = lambda goes_on: asked.append(goes_on()) or answer
+    thread, errors = run_beside(own.runner)
+    wait_until(lambda: len(asked) == 1)
+    os.kill(own.pid(GATE), signal.SIGKILL)
+    wait_until(lambda: len(asked) == 2)
+    time.sleep(0.2)
+    own.runner.stop()
+    thread.join(30)
+    assert not errors
+    assert NoGate.enabled == (["left", "left"] if answer else [])
