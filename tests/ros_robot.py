@@ -25,6 +25,7 @@ GATE_PARAMETERS: dict[str, Any] = {
     "velocity": [2.0],
     "acceleration": [10.0],
     "jerk": [100.0],
+    "listen_time": 0.3,
     "tracking_error": 0.0,  # a test that waits for its turn on the CPU is a robot that lags
 }
 
@@ -32,13 +33,17 @@ GATE_PARAMETERS: dict[str, Any] = {
 class PlayedRobot:
     """Two joints that obey the gate at once, and publish where they are 100 times a second; needs the fixture `ros`.
 
+    Args:
+        hears_gate: whether it listens to the gate's outputs itself; if not, a controller of its own does.
+
     Attributes:
         outputs: (s of a steady clock, positions) that the gate sent.
         statuses: (s of a steady clock, status) of the gate, each time it said one.
         measures: whether joint states are published.
+        fill: changes a joint state before it is published.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hears_gate: bool = True) -> None:
         self.node = rclpy.create_node("played_robot")
         self.outputs: list[tuple[float, list[float]]] = []
         self.statuses: list[tuple[float, str]] = []
@@ -46,9 +51,11 @@ class PlayedRobot:
         self.diagnostics: dict[str, str] = {}
         self.position = [0.1, -0.1]
         self.measures = True
+        self.fill: Callable[[JointState], Any] = lambda message: None
         self._joints = publisher(self.node, JOINT_STATES)
         self._commands = publisher(self.node, COMMAND)
-        subscription(self.node, POSITIONS, self._on_output)
+        if hears_gate:
+            subscription(self.node, POSITIONS, self._on_output)
         subscription(self.node, GATE_STATUS, self._on_status)
         subscription(self.node, DIAGNOSTICS, self._on_diagnostics)
         subscription(self.node, COMMAND, self._on_command)
@@ -73,6 +80,7 @@ class PlayedRobot:
         """Joint states as one likes, older than now by some seconds."""
         message = JointState(name=list(names), position=[float(one) for one in positions])
         message.header.stamp = self._stamp(age)
+        self.fill(message)
         self._joints.publish(message)
 
     def _on_output(self, message: Float64MultiArray) -> None:

@@ -15,7 +15,7 @@ import pytest
 import rclpy
 from rclpy.serialization import serialize_message
 from robot_agent_ros.endpoints import message_class, publisher
-from robot_agent_ros.graph import COMMAND, GATE, JOINT_STATES, RESET, STOP
+from robot_agent_ros.graph import COMMAND, GATE, JOINT_STATES, RELEASE, RESET, STOP
 
 from tests.ros_graph import Processes, alone
 from tests.ros_robot import GATE_PARAMETERS, JOINTS, PlayedRobot
@@ -104,7 +104,10 @@ def test_the_second_of_two_agents_is_refused(processes: Processes, robot: Played
     time.sleep(1.0)
     assert robot.position == pytest.approx([1.0, 1.0], abs=1e-3)
     first.send_signal(signal.SIGKILL)
-    robot.wait(lambda: robot.position == pytest.approx([-1.0, -1.0], abs=1e-3))  # its turn, after a second
+    time.sleep(1.5)
+    assert robot.position == pytest.approx([1.0, 1.0], abs=1e-3)  # nobody takes a robot over unasked
+    assert robot.call(RELEASE).success
+    robot.wait(lambda: robot.position == pytest.approx([-1.0, -1.0], abs=1e-3))
 
 
 def test_stamps_from_the_past_and_the_future_are_refused(robot: PlayedRobot):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from robot_agent_ros.endpoints import subscription
+from robot_agent_ros.graph import POSITIONS
 from std_msgs.msg import Float64MultiArray
 
 from tests.ros_faults.scenario import Outcome
-from tests.ros_robot import GATE_PARAMETERS, PlayedRobot
+from tests.ros_robot import GATE_PARAMETERS, JOINTS, PlayedRobot
 
 _LIMIT = GATE_PARAMETERS["upper"][0]
 _VELOCITY = GATE_PARAMETERS["velocity"][0]
@@ -19,24 +27,74 @@ _PERIOD = 1 / 200
 class JudgedRobot(PlayedRobot):
     """Counts messages that take it beyond its limits: what a stiff position controller would do with them.
 
+    Args:
+        hears_gate: whether it listens to the gate's outputs itself; if not, a controller of its own does.
+        speed: seconds of simulated time in a real one.
+
     Attributes:
         beyond: (position before, position after) of each joint that went too far or too fast.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hears_gate: bool = True, speed: float = 1.0) -> None:
         self.beyond: list[tuple[float, float]] = []
-        self._sent = 0
-        super().__init__()
+        self._sent, self._speed = 0, speed
+        super().__init__(hears_gate)
 
     def _on_output(self, message: Float64MultiArray, info: Mapping[str, Any]) -> None:
-        seconds = max(2 * _PERIOD, (info["source_timestamp"] - self._sent) * 1e-9 + _PERIOD) if self._sent else _PERIOD
-        for before, after in zip(self.position, message.data, strict=True):
-            if not (abs(after) <= _LIMIT and abs(after - before) <= _VELOCITY * seconds + 1e-9):
+        self.obey(dict(zip(JOINTS, message.data, strict=True)), info["source_timestamp"])
+
+    def obey(self, wanted: Mapping[str, float], sent: int) -> None:
+        """Goes to positions by joint, sent at a time in ns."""
+        positions = [wanted[joint] for joint in JOINTS]
+        passed = ((sent - self._sent) * 1e-9 + _PERIOD) * self._speed if self._sent else _PERIOD
+        for before, after in zip(self.position, positions, strict=True):
+            if not (abs(after) <= _LIMIT and abs(after - before) <= _VELOCITY * max(2 * _PERIOD, passed) + 1e-9):
                 self.beyond.append((before, after))
-        self._sent = info["source_timestamp"]
-        super()._on_output(message)
+        self._sent = sent
+        self.position = positions
+        self.outputs.append((time.monotonic(), positions))
 
     @property
     def outcome(self) -> Outcome:
         """Of what it was sent so far."""
         return Outcome(outputs=len(self.outputs), beyond=len(self.beyond))
+
+
+@contextmanager
+def spinning(name: str, make: Callable[[Node], Any], **options: Any) -> Iterator[Node]:
+    """A node of this process, set up by `make`, in a thread of its own."""
+    node = rclpy.create_node(name, **options)
+    make(node)
+    executor, ends = SingleThreadedExecutor(), threading.Event()
+    executor.add_node(node)
+
+    def spin() -> None:
+        while not ends.is_set():
+            executor.spin_once(timeout_sec=0.05)
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield node
+    finally:
+        ends.set()
+        thread.join()
+        executor.shutdown()
+        node.destroy_node()
+
+
+@contextmanager
+def controller(robot: JudgedRobot, joints: Sequence[str], interface: str = "position") -> Iterator[Node]:
+    """A forward_command_controller that moves a robot: its parameters say which number is which joint's."""
+
+    def make(node: Node) -> None:
+        node.declare_parameter("joints", list(joints))
+        node.declare_parameter("interface_name", interface)
+
+        def obey(message: Float64MultiArray, info: Mapping[str, Any]) -> None:
+            robot.obey(dict(zip(joints, message.data, strict=True)), info["source_timestamp"])
+
+        subscription(node, POSITIONS, obey)
+
+    with spinning("forward_position_controller", make) as node:
+        yield node

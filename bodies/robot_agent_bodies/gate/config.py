@@ -23,6 +23,12 @@ class GateConfig:
     joints: tuple[str, ...] = parameter(
         (), "The joints in the controller's order; of a velocity body the axes, such as linear.x", read_only=True
     )
+    controller_joints: tuple[str, ...] = parameter(
+        (),
+        "The same joints in the controller's order, where it cannot be asked for its parameter `joints`; empty: it is "
+        "asked",
+        read_only=True,
+    )
     output: str = parameter(
         "forward_position",
         "The controller: Float64MultiArray to forward_position and forward_velocity, JointTrajectory to "
@@ -81,6 +87,15 @@ class GateConfig:
         unit="s",
         low=0.1,
         high=60,
+        read_only=True,
+    )
+    listen_time: float = parameter(
+        1.0,
+        "How long it listens to joint states before it begins, so that a second source of them, or a second gate, is "
+        "found before the robot moves",
+        unit="s",
+        low=0,
+        high=30,
         read_only=True,
     )
     largest_clock_jump: float = parameter(
@@ -178,6 +193,10 @@ def joint_limits(config: GateConfig) -> tuple[JointLimits, ...]:
     """
     if not config.joints or len(set(config.joints)) != len(config.joints):
         raise ParameterError(f"joints is {list(config.joints)}, expected the name of each joint once")
+    if config.controller_joints and sorted(config.controller_joints) != sorted(config.joints):
+        raise ParameterError(
+            f"controller_joints is {list(config.controller_joints)}, expected {list(config.joints)} in any order"
+        )
     if config.output == "twist" and not set(config.joints) <= set(AXES):
         raise ParameterError(f"joints is {list(config.joints)}, expected some of {', '.join(AXES)} for a twist")
     known = urdf_limits(_description(config)) if config.urdf or config.robot_description else {}

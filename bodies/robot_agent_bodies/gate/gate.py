@@ -196,6 +196,10 @@ class Gate:
         """The enable switch."""
         self._enabled_at = now.steady if on else None
 
+    def begin_again(self) -> None:
+        """The output begins where the robot is, as at the start: what was sent since is unknown, or went elsewhere."""
+        self._started, self._unseen = not self.config.measures, None
+
     # ---- what goes out ----
 
     def step(self, now: Now) -> tuple[State, ...] | None:

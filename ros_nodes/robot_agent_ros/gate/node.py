@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import sys
 import threading
@@ -15,11 +16,12 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
+from rclpy.clock import ROSClock
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import AXES, GateConfig, joint_limits
-from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
+from robot_agent_bodies.gate.gate import Bar, Command, Gate, Now, Refusal, Status
 from robot_agent_bodies.gate.trajectory import Trajectory
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -31,6 +33,8 @@ from robot_agent_ros.durations import Durations, Rate
 from robot_agent_ros.endpoints import publisher, service, subscription
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
+from robot_agent_ros.gate.news import REFUSALS, STATUSES, News
+from robot_agent_ros.gate.outlet import UNNAMED, Outlet, full_name
 from robot_agent_ros.graph import (
     ACCEPTED,
     COMMAND,
@@ -49,6 +53,7 @@ from robot_agent_ros.graph import (
 from robot_agent_ros.live_parameters import LiveParameters
 from robot_agent_ros.polling import UNREADABLE, Polled, waiting
 from robot_agent_ros.scheduling import ask_for_priority, threads_of_process
+from robot_agent_ros.sources import Sources
 
 STATUS_PERIOD = 0.1
 """Seconds between two messages that say the same."""
@@ -65,6 +70,7 @@ _LEVELS = {
     Status.WAITING_FOR_REST: Level.WARN,
     Status.NOT_ENABLED: Level.WARN,
     Status.CLOCK_JUMPED: Level.WARN,
+    Status.CLOCK_STOPPED: Level.WARN,
 }
 
 
@@ -83,9 +89,17 @@ class GateNode(Node):
         self._ends = threading.Event()
         self._told: tuple[float, Status | None] = (0.0, None)
         self._last_refusal = ""
+        self._simulated = 0.0
+        self._ros: int | None = None
+        self._sources = Sources(self.config.owner_timeout)
+        self._rivals = (-math.inf, "")
+        self._unnamed_sources = 0
+        self._joints_heard = self._listens_until = -math.inf
+        self._news = News(self._say)
         self._rate, self._work, self._age, self._stops = Rate(), Durations(), Durations(), Durations()
         row = {"joint_trajectory": TRAJECTORY, "twist": TWIST}.get(self.config.output, POSITIONS)
-        self._output = publisher(self, row)
+        self._outlet = Outlet(self, row, self.config)
+        self._why_silent = ""
         self._status, self._accepted = publisher(self, GATE_STATUS), publisher(self, ACCEPTED)
         self._owner: tuple[bytes | None, str] = (None, "")
         self._limits = json.dumps(limits_of(self.config))
@@ -98,6 +112,7 @@ class GateNode(Node):
             )
         ]
         self._commands_come_on = self._inputs[-1][0].topic_name
+        self._joint_states = self.resolve_topic_name(JOINT_STATES.name)
         service(self, STOP, self._on_stop)
         service(self, RESET, self._on_reset)
         service(self, ENABLE, self._on_enable)
@@ -130,10 +145,16 @@ class GateNode(Node):
         """The moment on the gate's clocks, which must be read without a pause between them to be the same moment."""
         for _ in range(_READINGS):
             began = time.monotonic()
-            now = Now(began, self.get_clock().now().nanoseconds, time.time_ns())
+            ros, system = self.get_clock().now().nanoseconds, time.time_ns()
             if time.monotonic() - began < _AT_ONCE:
                 break
-        return now
+        clock = self.get_clock()
+        if not (isinstance(clock, ROSClock) and clock.ros_time_is_active):
+            return Now(began, ros, system)
+        # Simulated time may go back; the sum of its steps ahead does not.
+        self._simulated += max(0.0, (ros - (ros if self._ros is None else self._ros)) * 1e-9)
+        self._ros = ros
+        return Now(self._simulated, ros, system, real=began)
 
     # ---- what goes out ----
 
@@ -153,6 +174,7 @@ class GateNode(Node):
             with self._lock:
                 for inbox, take in self._inputs:
                     self._take_all(inbox, take)
+                self._look_around(began)
                 self._send()
             now = time.monotonic()
             self._rate.tick(began)
@@ -171,17 +193,19 @@ class GateNode(Node):
         now = self.now()
         states = self.gate.step(now)
         if states is not None:
-            self._output.publish(self._message(states, now))
+            self._outlet.publish(self._message(states, now))
         told_at, told = self._told
-        if self.gate.status is not told or now.steady - told_at >= STATUS_PERIOD:
-            self._told = (now.steady, self.gate.status)
+        real = time.monotonic()
+        if self.gate.status is not told or real - told_at >= STATUS_PERIOD:
+            self._told = (real, self.gate.status)
             self._status.publish(self._status_message())
+            self._tell(real)
 
     def _message(self, states: Sequence[State], now: Now) -> Any:
-        if self.config.output == "forward_position":
-            return Float64MultiArray(data=[state.position for state in states])
-        if self.config.output == "forward_velocity":
-            return Float64MultiArray(data=[state.velocity for state in states])
+        if self.config.output in ("forward_position", "forward_velocity"):
+            ordered = [states[index] for index in self._outlet.controller.order]
+            velocity = self.config.output == "forward_velocity"
+            return Float64MultiArray(data=[state.velocity if velocity else state.position for state in ordered])
         if self.config.output == "joint_trajectory":
             assert self.gate.trajectory is not None
             return trajectory_message(self.config.joints, self.gate.trajectory)
@@ -215,23 +239,77 @@ class GateNode(Node):
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         source = info["source_timestamp"]
         now = self.now()
-        refusal = self.gate.command(Command(names, values, stamp, source, self._publisher_of(info), **more), now)
+        publisher = self._publisher_of(info, self._commands_come_on)
+        refusal = self.gate.command(Command(names, values, stamp, source, publisher, **more), now)
         if refusal is None:
             self._accepted.publish(message.header.stamp)
         else:
             self._last_refusal = refusal.value
+            if refusal in REFUSALS:
+                sentence = f"commands are refused: {refusal.value}: {REFUSALS[refusal]}"
+                self._news.event(f"refused {refusal.value}", sentence, time.monotonic())
         self._age.add((now.ros - stamp) * 1e-9)
 
-    def _publisher_of(self, info: Mapping[str, Any]) -> bytes | None:
+    def _publisher_of(self, info: Mapping[str, Any], topic: str) -> bytes | None:
         """The publisher's id; ROS before kilted does not tell, and then there may be one publisher only."""
         gid = info.get("publisher_gid")
         if gid is not None:
             return bytes(gid["data"])
-        return b"the only one" if self.count_publishers(self._commands_come_on) == 1 else None
+        return b"the only one" if self.count_publishers(topic) == 1 else None
 
     def _on_joint_states(self, message: JointState, info: Mapping[str, Any]) -> None:
+        if not self._is_believed(info, message.name):
+            return
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-        self.gate.measure(message.name, message.position, message.velocity, stamp, self.now())
+        refusal = self.gate.measure(message.name, message.position, message.velocity, stamp, self.now())
+        if refusal in REFUSALS:
+            sentence = f"joint states are ignored: {refusal.value}: {REFUSALS[refusal]}"
+            self._news.event(f"ignored {refusal.value}", sentence, time.monotonic())
+
+    def _is_believed(self, info: Mapping[str, Any], joints: Sequence[str]) -> bool:
+        """Whether joint states of this publisher count: it is the first of these joints, and others could be heard."""
+        ours = [name for name in joints if name in self.config.joints]
+        if not ours:
+            return False
+        now = time.monotonic()
+        if now - self._joints_heard > self.config.owner_timeout:  # whoever begins now may not be the first
+            self._listens_until = now + self.config.listen_time
+        self._joints_heard = now
+        publisher = self._publisher_of(info, self._joint_states)
+        if publisher is None:
+            self._unnamed_sources = self.count_publishers(self._joint_states)
+            return False
+        believed = self._sources.believes(publisher, ours, now)
+        if not believed:
+            self.gate.ignored[Refusal.SEVERAL_SOURCES] += 1
+        return believed and now >= self._listens_until
+
+    # ---- who else is there ----
+
+    def _look_around(self, now: float) -> None:
+        """Bars the gate while somebody else moves the robot, speaks for it, or takes the output for something else."""
+        outlet, gate = self._outlet, self.gate
+        outlet.poll(now)
+        if outlet.why and not self._why_silent:
+            gate.begin_again()
+        self._why_silent = outlet.why
+        rivals = self._sources.rivals(now)
+        if outlet.rivals:
+            others = ", ".join(outlet.rivals)
+            gate.barred = Bar(Status.SEVERAL_SOURCES, f"{others} also sends to {outlet.topic}: stop all but one")
+        elif rivals:
+            if now - self._rivals[0] > STATUS_PERIOD:
+                self._rivals = now, ", ".join(self._node_of(one, self._joint_states) for one in rivals)
+            why = f"{self._rivals[1]} send the same joints: stop all but the robot's own"
+            gate.barred = Bar(Status.SEVERAL_SOURCES, why)
+        elif self._unnamed_sources > 1:
+            self._unnamed_sources = self.count_publishers(self._joint_states)
+            why = f"{self._unnamed_sources} nodes publish {self._joint_states}, and this ROS does not say who sent what"
+            gate.barred = Bar(Status.SEVERAL_SOURCES, f"{why}: stop all but one")
+        elif outlet.why:
+            gate.barred = Bar(Status.WRONG_CONTROLLER, outlet.why)
+        else:
+            gate.barred = None
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         began = time.monotonic()
@@ -269,24 +347,50 @@ class GateNode(Node):
         """The node whose commands count; empty for none."""
         owner = self.gate.ownership.owner
         if owner != self._owner[0]:
-            self._owner = (owner, self._node_of(owner) if owner is not None else "")
+            self._owner = (owner, self._node_of(owner, self._commands_come_on) if owner is not None else "")
         return self._owner[1]
 
-    def _node_of(self, publisher: bytes) -> str:
-        """The node that a publisher of commands is of, by its full name."""
-        for info in self.get_publishers_info_by_topic(self._commands_come_on):
+    def _node_of(self, publisher: bytes, topic: str) -> str:
+        """The node that a publisher of a topic is of, by its full name."""
+        for info in self.get_publishers_info_by_topic(topic):
             if bytes(info.endpoint_gid)[: len(publisher)] == publisher:
-                return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-        return "a node without a name"
+                return full_name(info)
+        return UNNAMED
 
     # ---- what it says of itself ----
+
+    @property
+    def _detail(self) -> str:
+        gate = self.gate
+        if gate.barred is not None and gate.status is gate.barred.status:
+            return gate.barred.why
+        if gate.status is Status.WAITING_FOR_JOINTS and time.monotonic() < self._listens_until:
+            return "it listens for other sources of joint states"
+        return gate.detail
+
+    def _tell(self, now: float) -> None:
+        """Says changes on the console and /rosout; `now` in s of real time."""
+        status, outlet = self.gate.status, self._outlet
+        sentence = f"{status.value}: {self._detail or STATUSES.get(status, '')}".removesuffix(": ")
+        what = sentence if self.gate.barred is not None else status.value  # other details have numbers that flicker
+        self._news.state("status", what, sentence, _LEVELS.get(status) is not Level.OK, now)
+        self._news.state("listeners", outlet.complaint, outlet.complaint, True, now)
+        unchecked = outlet.is_heard and not outlet.controller.is_known and not outlet.why
+        sentence = f"nobody says in which order {outlet.topic} takes the joints: give it as `controller_joints`"
+        self._news.state("order", str(unchecked), sentence if unchecked else "", True, now)
+
+    def _say(self, sentence: str, is_trouble: bool) -> None:
+        if is_trouble:  # rclpy tells the two calls apart by their line
+            self.get_logger().warning(sentence)
+        else:
+            self.get_logger().info(sentence)
 
     def _status_message(self) -> DiagnosticStatus:
         report = Report(
             _LEVELS.get(self.gate.status, Level.ERROR),
             self.gate.status.value,
             {
-                "detail": self.gate.detail,
+                "detail": self._detail,
                 "accepted": self.gate.accepted,
                 "last refusal": self._last_refusal,
                 "owner": self._owner_name(),
@@ -300,7 +404,7 @@ class GateNode(Node):
         gate = self.gate
         with self._lock:
             values = {
-                "detail": gate.detail,
+                "detail": self._detail,
                 "output rate [Hz]": self._rate.hz,
                 "real-time priority": self.priority,
                 "output jitter p99 [ms]": 1e3 * self._rate.jitter(1 / self.config.rate),
@@ -310,6 +414,7 @@ class GateNode(Node):
                 "commands accepted": gate.accepted,
                 "commands clipped to limits": gate.clipped,
                 "plans overruled": gate.overruled,
+                "output is heard": self._outlet.is_heard,
                 **{f"refused: {name.value}": count for name, count in gate.refused.items()},
                 **{f"joint states ignored: {name.value}": count for name, count in gate.ignored.items()},
             }

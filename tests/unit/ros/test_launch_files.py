@@ -134,7 +134,7 @@ def test_what_cannot_be_started_is_refused_in_a_sentence(tmp_path: Path):
         with pytest.raises(ParameterError, match=sentence):
             read_parameters(bad)
     good = (launch_folder() / "config" / "sim.yaml").read_text()
-    bad.write_text(good.replace("joints: [turn", "jonts: [turn"))
+    bad.write_text(good.replace(" joints: [turn", " jonts: [turn", 1))
     with pytest.raises(ParameterError, match="gate: there is no parameter 'jonts', expected some of joints"):
         starts({"robot": str(bad)})
 

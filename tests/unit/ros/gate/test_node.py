@@ -70,13 +70,14 @@ def test_a_rover_gets_a_twist_in_its_frame(node: GateNode):
 
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
 def test_where_ros_does_not_tell_publishers_apart_there_may_be_one_only(node: GateNode):
-    assert node._publisher_of({"publisher_gid": {"data": b"id"}}) == b"id"
-    assert node._publisher_of({}) is None  # nobody publishes here, so who sent it?
+    topic = "elsewhere/command"
+    assert node._publisher_of({"publisher_gid": {"data": b"id"}}, topic) == b"id"
+    assert node._publisher_of({}, topic) is None  # nobody publishes here, so who sent it?
     commands = message_class(COMMAND)
     node.create_publisher(commands, COMMAND.name, 1)  # remapped, as the gate's subscription is
-    assert node._publisher_of({}) is not None
+    assert node._publisher_of({}, topic) is not None
     node.create_publisher(commands, COMMAND.name, 1)
-    assert node._publisher_of({}) is None
+    assert node._publisher_of({}, topic) is None
 
 
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
