@@ -50,7 +50,7 @@ def usage() -> str:
         [
             "usage: robot-agent calibrate WHAT RECORDING [--out calibration.yaml] [options]",
             "",
-            "Measures a body from a recording: a folder, or an MCAP file. (WHAT --help tells its options.)",
+            "Measures a body from a recording: a folder, or a bag of ROS 2. (WHAT --help tells its options.)",
             "",
             *(f"  {name:<{width}}  {summary}" for name, (_, summary) in kinds.items()),
             "",
@@ -106,7 +106,7 @@ def _flags(what: str, config: type[Any]) -> type[Any]:
     arguments: list[Any] = [
         (
             "recording",
-            Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A folder, or an MCAP file.")],
+            Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A folder, or a bag of ROS 2 (MCAP or sqlite3).")],
         ),
         (
             "out",

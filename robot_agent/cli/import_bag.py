@@ -22,7 +22,7 @@ class ImportBagCommand:
     """
 
     bag: tyro.conf.Positional[Path]
-    """An MCAP file, or the folder that the recorder or `ros2 bag record -s mcap` made."""
+    """An MCAP or sqlite3 file, or the folder that the recorder or `ros2 bag record` made."""
 
     out: Path
     """The run whose replay grows; it is made if it is not there, to be gone on with by `train --resume`."""

@@ -1,4 +1,4 @@
-"""Recordings of a robot: images, joint states and commands with their stamps, from a folder or an MCAP file."""
+"""Recordings of a robot: images, joint states and commands with their stamps, from a folder or a bag of ROS 2."""
 
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.open import open_recording

@@ -15,6 +15,8 @@ from robot_agent_calibration.recording.tables import read_frame_list, read_sampl
 
 FRAMES, JOINTS, EFFORTS, COMMANDS, BOARD = "frames.csv", "joints.csv", "efforts.csv", "commands.csv", "board.yaml"
 IMAGES = "images"
+TABLES = (FRAMES, JOINTS, COMMANDS)
+"""Of which a folder has one at least."""
 
 
 def read_folder(folder: Path) -> Recording:
@@ -23,7 +25,7 @@ def read_folder(folder: Path) -> Recording:
     Raises:
         CalibrationError: it holds no recording, or a part of it is damaged.
     """
-    if not any((folder / name).exists() for name in (FRAMES, JOINTS, COMMANDS)):
+    if not any((folder / name).exists() for name in TABLES):
         raise CalibrationError(f"{folder} holds no recording: expected {FRAMES}, {JOINTS} or {COMMANDS} in it")
     return Recording(
         path=folder,

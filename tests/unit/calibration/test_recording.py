@@ -43,13 +43,17 @@ MESSAGES = {
     "sensor_msgs/msg/CompressedImage": "std_msgs/Header header\nstring format\nuint8[] data",
     "sensor_msgs/msg/CameraInfo": (
         "std_msgs/Header header\nuint32 height\nuint32 width\nstring distortion_model\nfloat64[] d\nfloat64[9] k\n"
-        "float64[9] r\nfloat64[12] p"
+        "float64[9] r\nfloat64[12] p\nuint32 binning_x\nuint32 binning_y\nsensor_msgs/RegionOfInterest roi"
     ),
-    "std_msgs/msg/Float64MultiArray": "float64[] data",
+    "std_msgs/msg/Float64MultiArray": "std_msgs/MultiArrayLayout layout\nfloat64[] data",
 }
 HEADER = (
     f"\n{'=' * 80}\nMSG: std_msgs/Header\nbuiltin_interfaces/Time stamp\nstring frame_id\n{'=' * 80}\n"
-    "MSG: builtin_interfaces/Time\nint32 sec\nuint32 nanosec"
+    f"MSG: builtin_interfaces/Time\nint32 sec\nuint32 nanosec\n{'=' * 80}\n"
+    "MSG: std_msgs/MultiArrayLayout\nstd_msgs/MultiArrayDimension[] dim\nuint32 data_offset\n"
+    f"{'=' * 80}\nMSG: std_msgs/MultiArrayDimension\nstring label\nuint32 size\nuint32 stride\n"
+    f"{'=' * 80}\nMSG: sensor_msgs/RegionOfInterest\nuint32 x_offset\nuint32 y_offset\nuint32 height\nuint32 width\n"
+    "bool do_rectify"
 )
 
 
@@ -73,14 +77,17 @@ def whole() -> list[tuple[str, str, float, dict[str, Any]]]:
         back = row[::-1].tolist()
         joints = {"name": NAMES[::-1], "position": back, "velocity": [], "effort": [2 * value for value in back]}
         messages.append(("/joint_states", "sensor_msgs/msg/JointState", stamp, joints))
-        messages.append(("/commands", "std_msgs/msg/Float64MultiArray", stamp, {"data": (row + 1).tolist()}))
+        commands = {"layout": {"dim": [], "data_offset": 0}, "data": (row + 1).tolist()}
+        messages.append(("/commands", "std_msgs/msg/Float64MultiArray", stamp, commands))
     messages[0][3].update(name=NAMES, position=POSITIONS[0].tolist(), effort=(POSITIONS[0] * 2).tolist())
     for index, image in enumerate(IMAGES):
         raw = {"height": 6, "width": 9, "encoding": "mono8", "is_bigendian": 0, "step": 9, "data": image.tobytes()}
         messages.append(("/image", "sensor_msgs/msg/Image", 5 + index / 10, raw))
     matrix = [500.0, 0, 320, 0, 501, 240, 0, 0, 1]
     info = {"height": 480, "width": 640, "distortion_model": "plumb_bob", "d": [0.1] * 5, "k": matrix}
-    messages.append(("/info", "sensor_msgs/msg/CameraInfo", 5.0, {**info, "r": [0.0] * 9, "p": [0.0] * 12}))
+    info |= {"r": [0.0] * 9, "p": [0.0] * 12, "binning_x": 0, "binning_y": 0}
+    info["roi"] = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
+    messages.append(("/info", "sensor_msgs/msg/CameraInfo", 5.0, info))
     return messages
 
 
@@ -141,7 +148,7 @@ def test_compressed_images_of_one_instant_of_logging(tmp_path: Path):
     np.testing.assert_array_equal(frame.image(), IMAGES[0])
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 0.99])
 def test_an_mcap_file_that_is_empty_or_cut_off(share: float, tmp_path: Path):
     path = tmp_path / "a.mcap"
     write_mcap(path, whole())
@@ -153,6 +160,70 @@ def test_an_mcap_file_that_is_empty_or_cut_off(share: float, tmp_path: Path):
 def test_an_mcap_file_with_nothing_in_it(tmp_path: Path):
     write_mcap(tmp_path / "a.mcap", [])
     with pytest.raises(CalibrationError, match="holds no messages"):
+        open_recording(tmp_path / "a.mcap")
+
+
+def test_a_recording_that_was_split_is_one(tmp_path: Path):
+    messages = sorted(whole(), key=lambda message: message[2])
+    (tmp_path / "take").mkdir()
+    write_mcap(tmp_path / "take" / "take_0.mcap", messages[:9])
+    write_mcap(tmp_path / "take" / "take_1.mcap", messages[9:])
+    (tmp_path / "take" / "metadata.yaml").write_text("rosbag2_bagfile_information: {}\n")
+    (tmp_path / "take" / "board.yaml").write_text(Board(legacy=True).to_yaml())
+    recording = open_recording(tmp_path / "take")
+    check(recording)
+    assert recording.need_board().legacy
+
+
+def test_messages_of_one_time_of_logging_are_told_apart(tmp_path: Path):
+    """As converters leave them that know no other time than the stamps."""
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        schemas = {kind: writer.register_msgdef(kind, text + HEADER) for kind, text in MESSAGES.items()}
+        for topic, kind, at, content in whole():
+            if "Float64" not in kind:
+                seconds, nanoseconds = divmod(round(at * 1e9), 10**9)
+                header = {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": ""}
+                writer.write_message(topic, schemas[kind], {"header": header, **content}, 7, 7)
+        writer.finish()
+    frames = open_recording(tmp_path / "a.mcap").need_frames()
+    for order in (range(3), (2, 0, 1, 1)):
+        for index in order:
+            np.testing.assert_array_equal(frames[index].image(), IMAGES[index])
+
+
+@pytest.mark.parametrize("missing", [[], [float("nan")]])
+def test_joint_states_in_two_messages_are_put_together(missing: list[float], tmp_path: Path):
+    """One of them is of a gripper that measures no effort, with stamps between those of the arm and half as often."""
+    messages = []
+    for stamp, row in zip(STAMPS, POSITIONS, strict=True):
+        arm = {"name": NAMES, "position": row.tolist(), "velocity": [], "effort": [1.0, 2.0]}
+        messages.append(("/joint_states", "sensor_msgs/msg/JointState", stamp, arm))
+    for stamp in STAMPS[:-1:2] + 0.05:
+        gripper = {"name": ["gripper"], "position": [2 * stamp], "velocity": [], "effort": missing}
+        messages.append(("/joint_states", "sensor_msgs/msg/JointState", stamp, gripper))
+    write_mcap(tmp_path / "a.mcap", sorted(messages, key=lambda message: message[2]))
+    recording = open_recording(tmp_path / "a.mcap")
+    joints = recording.need_joints()
+    assert joints.names == (*NAMES, "gripper")
+    np.testing.assert_allclose(joints.stamps, STAMPS[1:7], atol=1e-6)
+    np.testing.assert_allclose(joints.values[:, :2], POSITIONS[1:7], atol=1e-6)
+    np.testing.assert_allclose(joints.values[:, 2], 2 * STAMPS[1:7], atol=1e-6)
+    assert recording.efforts is not None
+    assert recording.efforts.names == NAMES
+    np.testing.assert_allclose(recording.efforts.values, [[1.0, 2.0]] * 6)
+
+
+def test_messages_that_share_some_joints_are_refused(tmp_path: Path):
+    messages = []
+    for number, stamp in enumerate(STAMPS):
+        names = NAMES if number % 2 else NAMES[:1]
+        state = {"name": names, "position": [0.0] * len(names), "velocity": [], "effort": []}
+        messages.append(("/joint_states", "sensor_msgs/msg/JointState", stamp, state))
+    write_mcap(tmp_path / "a.mcap", messages)
+    with pytest.raises(
+        CalibrationError, match=r"message 2 .* has 2 positions of shoulder, elbow, expected one each of sh"
+    ):
         open_recording(tmp_path / "a.mcap")
 
 
