@@ -20,6 +20,8 @@ Observation = Mapping[str, NDArray[Any]]
 and `desired_goal` float32 (g,)."""
 
 CAMERA_PREFIX = "camera/"
+SMALLEST_FRAME = 4
+"""Pixels of a camera's side, at least: an encoder's first convolution spans 8, of which 4 are padding."""
 GOAL_KEYS = ("achieved_goal", "desired_goal")
 
 
@@ -81,6 +83,8 @@ class BodySpec:
             if key.startswith(CAMERA_PREFIX):
                 if len(shape) != 3 or shape[2] != 3 or box.dtype != np.uint8:
                     raise BodyError(f"{key} is {box}, expected uint8 of shape (height, width, 3)")
+                if min(shape[:2]) < SMALLEST_FRAME:
+                    raise BodyError(f"{key} is {box}, expected at least {SMALLEST_FRAME} pixels a side: enlarge it")
                 cameras.append((key.removeprefix(CAMERA_PREFIX), (int(shape[0]), int(shape[1]))))
             elif key in ("proprio", *GOAL_KEYS):
                 if len(shape) != 1:

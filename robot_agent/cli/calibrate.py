@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from robot_agent.errors import RobotAgentError
+from robot_agent.run.bounds import POSITIVE_COUNT, SEED, check_numbers
 
 MEASURES: dict[str, tuple[str, str]] = {
     "camera": ("robot_agent_calibration.camera", "intrinsics and distortion, from views of a ChArUco board"),
@@ -86,6 +87,7 @@ def parse(argv: Sequence[str]) -> CalibrateCommand:
 def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
+    check_numbers(command.config, {"seed": SEED, "views": POSITIVE_COUNT}, "--")
     from robot_agent_calibration.errors import CalibrationError
     from robot_agent_sim.calibration import CalibrationFileError
 

@@ -6,11 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robot_agent.errors import RobotAgentError
-
-SMALLEST_FRAME = 4
-"""Pixels of a side: the first convolution spans 8, of which 4 are padding."""
-
 
 class CameraTower(nn.Module):
     """One RGB frame to a feature vector.
@@ -27,11 +22,6 @@ class CameraTower(nn.Module):
 
     def __init__(self, height: int, width: int, channels: tuple[int, int, int], features: int) -> None:
         super().__init__()
-        if min(height, width) < SMALLEST_FRAME:
-            raise RobotAgentError(
-                f"a camera of {height}x{width} pixels is too small to see with, expected at least "
-                f"{SMALLEST_FRAME}x{SMALLEST_FRAME}: choose a larger camera_size"
-            )
         first, second, third = channels
         self.convolutions = nn.ModuleList(
             [

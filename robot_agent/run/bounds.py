@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from robot_agent.errors import RunError
-from robot_agent.networks.camera_tower import SMALLEST_FRAME
+from robot_agent.types import SMALLEST_FRAME
 
 LARGEST_SEED = 2**32 - 1
 """Every library takes it."""
