@@ -41,6 +41,7 @@ class PlayedRobot:
         statuses: (s of a steady clock, status) of the gate, each time it said one.
         measures: whether joint states are published.
         fill: changes a joint state before it is published.
+        clock: ns that stamps are taken from.
     """
 
     def __init__(self, hears_gate: bool = True) -> None:
@@ -51,6 +52,7 @@ class PlayedRobot:
         self.diagnostics: dict[str, str] = {}
         self.position = [0.1, -0.1]
         self.measures = True
+        self.clock: Callable[[], int] = time.time_ns
         self.fill: Callable[[JointState], Any] = lambda message: None
         self._joints = publisher(self.node, JOINT_STATES)
         self._commands = publisher(self.node, COMMAND)
@@ -120,7 +122,7 @@ class PlayedRobot:
 
     def _stamp(self, age: float) -> Any:
         stamp = JointState().header.stamp
-        stamp.sec, stamp.nanosec = divmod(time.time_ns() - round(age * 1e9), 10**9)
+        stamp.sec, stamp.nanosec = divmod(self.clock() - round(age * 1e9), 10**9)
         return stamp
 
     # ---- the person ----

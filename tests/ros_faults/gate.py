@@ -16,7 +16,7 @@ from robot_agent_ros.graph import GATE, JOINT_STATES, POSITIONS
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
-from tests.ros_faults.robot import JudgedRobot, controller, spinning
+from tests.ros_faults.robot import JudgedRobot, controller, simulated_time, spinning
 from tests.ros_faults.scenario import Outcome, Scenario, Stage
 from tests.ros_graph import flags
 from tests.ros_robot import GATE_PARAMETERS, JOINTS
@@ -271,6 +271,37 @@ def controller_of_other_joints(stage: Stage) -> Outcome:
         return robot.outcome
 
 
+# ---- time ----
+
+
+def slow_simulated_time(stage: Stage) -> Outcome:
+    """A simulator runs at a tenth of real time: limits count in its seconds, and so do timeouts."""
+    start_gate(stage, use_sim_time=True)
+    with JudgedRobot(speed=0.1) as robot, simulated_time(robot, 0.1):
+        robot.wait_for("holding", 40)
+        began, before = robot.clock(), robot.position[0]
+        robot.follow(4.0, [1.9, -1.9])
+        assert robot.status == "following"
+        went, passed = robot.position[0] - before, (robot.clock() - began) * 1e-9
+        assert 0.1 < went < GATE_PARAMETERS["velocity"][0] * passed
+        return robot.outcome
+
+
+def simulated_time_that_stops(stage: Stage) -> Outcome:
+    """The simulator is paused: the robot rests, and that is said."""
+    start_gate(stage, use_sim_time=True)
+    with JudgedRobot() as robot, simulated_time(robot, 1.0) as speed:
+        robot.wait_for("holding", 40)
+        robot.follow(0.3, [1.0, 1.0])
+        speed[0] = 0.0
+        stays(robot, 0.5)
+        assert robot.status == "clock_stopped"
+        robot.wait(lambda: "/clock stands still" in stage.processes.log(GATE.name))
+        speed[0] = 1.0
+        moves(robot, [0.0, 0.0])
+        return robot.outcome
+
+
 # ---- what is said ----
 
 
@@ -320,6 +351,20 @@ def refusals_and_states_are_said(stage: Stage) -> Outcome:
         return robot.outcome
 
 
+def commands_that_are_too_fast(stage: Stage) -> Outcome:
+    """The agent asks for more speed than the gate allows: nothing is clipped, and the output is behind."""
+    start_gate(stage, velocity=[0.2])
+    with JudgedRobot() as robot:
+        robot.wait_for("holding", 40)
+        for index in range(90):
+            robot.command([math.sin(index / 10)] * 2)
+            time.sleep(1 / 30)
+        robot.wait(lambda: "commands move a at up to" in stage.processes.log(GATE.name))
+        robot.wait(lambda: float(robot.diagnostics["newest command ahead of the output [rad]"]) > 0.1)
+        assert robot.diagnostics["commands clipped to limits"] == "0"
+        return robot.outcome
+
+
 SCENARIOS: dict[str, Scenario] = {
     "no fault": no_fault,
     "quantities that are not measured": quantities_that_are_not_measured,
@@ -334,6 +379,9 @@ SCENARIOS: dict[str, Scenario] = {
     "somebody else sends to the controller": somebody_else_sends_to_the_controller,
     "controller of another order": controller_of_another_order,
     "controller of other joints": controller_of_other_joints,
+    "slow simulated time": slow_simulated_time,
+    "simulated time that stops": simulated_time_that_stops,
+    "commands that are too fast": commands_that_are_too_fast,
     "nobody listens": nobody_listens,
     "base that takes unstamped twists": base_that_takes_unstamped_twists,
     "refusals and states are said": refusals_and_states_are_said,

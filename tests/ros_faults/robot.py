@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from robot_agent_ros.endpoints import subscription
 from robot_agent_ros.graph import POSITIONS
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray
 
 from tests.ros_faults.scenario import Outcome
@@ -46,9 +47,10 @@ class JudgedRobot(PlayedRobot):
     def obey(self, wanted: Mapping[str, float], sent: int) -> None:
         """Goes to positions by joint, sent at a time in ns."""
         positions = [wanted[joint] for joint in JOINTS]
-        passed = ((sent - self._sent) * 1e-9 + _PERIOD) * self._speed if self._sent else _PERIOD
+        late = _PERIOD if self._speed == 1.0 else 4 * _PERIOD  # simulated time has ticks
+        passed = max(2 * _PERIOD, (sent - self._sent) * 1e-9 + late) if self._sent else late
         for before, after in zip(self.position, positions, strict=True):
-            if not (abs(after) <= _LIMIT and abs(after - before) <= _VELOCITY * max(2 * _PERIOD, passed) + 1e-9):
+            if not (abs(after) <= _LIMIT and abs(after - before) <= _VELOCITY * passed * self._speed + 1e-9):
                 self.beyond.append((before, after))
         self._sent = sent
         self.position = positions
@@ -81,6 +83,28 @@ def spinning(name: str, make: Callable[[Node], Any], **options: Any) -> Iterator
         thread.join()
         executor.shutdown()
         node.destroy_node()
+
+
+@contextmanager
+def simulated_time(robot: PlayedRobot, speed: float) -> Iterator[list[float]]:
+    """/clock, from which the robot takes its stamps; yields the speed, which may be changed."""
+    now, speeds, tick = [1_000 * 10**9], [speed], 0.005
+
+    def make(node: Node) -> None:
+        sender = node.create_publisher(Clock, "/clock", 1)
+
+        def send() -> None:
+            if speeds[0]:
+                now[0] += round(speeds[0] * tick * 1e9)
+                message = Clock()
+                message.clock.sec, message.clock.nanosec = divmod(now[0], 10**9)
+                sender.publish(message)
+
+        node.create_timer(tick, send)
+
+    robot.clock = lambda: now[0]
+    with spinning("simulator", make):
+        yield speeds
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from robot_agent_ros.durations import Durations, Rate
 from robot_agent_ros.endpoints import publisher, service, subscription
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
+from robot_agent_ros.gate.lead import Lead
 from robot_agent_ros.gate.news import REFUSALS, STATUSES, News
 from robot_agent_ros.gate.outlet import UNNAMED, Outlet, full_name
 from robot_agent_ros.graph import (
@@ -96,6 +97,7 @@ class GateNode(Node):
         self._unnamed_sources = 0
         self._joints_heard = self._listens_until = -math.inf
         self._news = News(self._say)
+        self._lead = Lead({name: one.velocity for name, one in zip(self.config.joints, self.gate.limits, strict=True)})
         self._rate, self._work, self._age, self._stops = Rate(), Durations(), Durations(), Durations()
         row = {"joint_trajectory": TRAJECTORY, "twist": TWIST}.get(self.config.output, POSITIONS)
         self._outlet = Outlet(self, row, self.config)
@@ -243,6 +245,12 @@ class GateNode(Node):
         refusal = self.gate.command(Command(names, values, stamp, source, publisher, **more), now)
         if refusal is None:
             self._accepted.publish(message.header.stamp)
+            if not self.config.moves_by_velocity:
+                outputs = {
+                    name: shaper.state.position
+                    for name, shaper in zip(self.config.joints, self.gate.shapers, strict=True)
+                }
+                self._lead.add(dict(zip(names, values, strict=True)), outputs, now.steady)
         else:
             self._last_refusal = refusal.value
             if refusal in REFUSALS:
@@ -374,6 +382,8 @@ class GateNode(Node):
         sentence = f"{status.value}: {self._detail or STATUSES.get(status, '')}".removesuffix(": ")
         what = sentence if self.gate.barred is not None else status.value  # other details have numbers that flicker
         self._news.state("status", what, sentence, _LEVELS.get(status) is not Level.OK, now)
+        if self._lead.sentence:
+            self._news.event("lead", self._lead.sentence, now)
         self._news.state("listeners", outlet.complaint, outlet.complaint, True, now)
         unchecked = outlet.is_heard and not outlet.controller.is_known and not outlet.why
         sentence = f"nobody says in which order {outlet.topic} takes the joints: give it as `controller_joints`"
@@ -413,6 +423,7 @@ class GateNode(Node):
                 **self._stops.values("stop"),
                 "commands accepted": gate.accepted,
                 "commands clipped to limits": gate.clipped,
+                "newest command ahead of the output [rad]": self._lead.now,
                 "plans overruled": gate.overruled,
                 "output is heard": self._outlet.is_heard,
                 **{f"refused: {name.value}": count for name, count in gate.refused.items()},
