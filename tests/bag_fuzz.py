@@ -302,20 +302,26 @@ def _places(data: bytes, word: bytes) -> Iterator[int]:
         at = data.find(word, at + 1)
 
 
-def fuzz(folder: Path, count: int, seed: int) -> Iterator[Outcome]:
-    """Damages recordings, each kind as often as the others, and imports them."""
+def mutations(folder: Path, count: int, seed: int) -> Iterator[tuple[Base, str, int]]:
+    """Damages recordings, each kind as often as the others: what, how, and the first byte; it is whole again after."""
     (folder / "bases").mkdir()
     every = bases(folder / "bases")
-    originals = {base.name: base.file.read_bytes() for base in every}
     rng = random.Random(seed)
     for number in range(count):
         base, kind = every[number % len(every)], KINDS[number // len(every) % len(KINDS)]
-        data, first = damaged(originals[base.name], kind, rng)
+        original = base.file.read_bytes()
+        data, first = damaged(original, kind, rng)
         base.file.write_bytes(data)
         try:
-            yield _tried(base, kind, first, folder / f"run{number}")
+            yield base, kind, first
         finally:
-            base.file.write_bytes(originals[base.name])
+            base.file.write_bytes(original)
+
+
+def fuzz(folder: Path, count: int, seed: int) -> Iterator[Outcome]:
+    """Damages recordings and imports them."""
+    for number, (base, kind, first) in enumerate(mutations(folder, count, seed)):
+        yield _tried(base, kind, first, folder / f"run{number}")
 
 
 def _tried(base: Base, kind: str, first: int, run: Path) -> Outcome:

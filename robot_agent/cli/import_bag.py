@@ -63,11 +63,14 @@ def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
     check_numbers(command, {"camera_size": CAMERA}, "--")
-    from robot_agent_bags.errors import BagError
-    from robot_agent_bodies.parameters import config_from
-    from robot_agent_ros.agent.config import AgentConfig
-    from robot_agent_ros.bags.importing import import_bag
-    from robot_agent_ros.errors import NodeError
+    try:
+        from robot_agent_bags.errors import BagError
+        from robot_agent_bodies.parameters import config_from
+        from robot_agent_ros.agent.config import AgentConfig
+        from robot_agent_ros.bags.importing import import_bag
+        from robot_agent_ros.errors import NodeError
+    except ImportError as error:
+        raise RunError(f"recordings cannot be read here ({error}): run pip install 'robot_agent[ros]'") from error
 
     from robot_agent.types import Source
 

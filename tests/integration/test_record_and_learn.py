@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from robot_agent_bags.bag import read_messages
 from robot_agent_ros.graph import COMMAND, DIAGNOSTICS, JOINT_STATES, RECORDER, SIM_BODY
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_sim.servo_arm.reach import JOINTS
@@ -69,6 +71,9 @@ def test_what_a_graph_did_is_recorded_imported_and_learned_from(tmp_path: Path):
     assert {"/clock", "/joint_states", "/camera/image_raw", "/agent/command", "/agent/goal", "/agent/reward"} <= set(
         counts
     )
+    numbers = [one.sequence for one in read_messages(bag, {"/joint_states"})]
+    assert min(numbers) > 0
+    assert all(before < after for before, after in pairwise(numbers))  # by which two publishers would be noticed
     run = tmp_path / "run"
     args = ["import-bag", str(bag), "--out", str(run), "--world", "servo-arm/reach", "--reward", "world"]
     command = [sys.executable, "-m", "robot_agent.cli.main", *args]

@@ -84,7 +84,7 @@ class Living:
         self.body, self.task, self.config = body, task, config
         self.report = Report(survey.commands, Counter(), survey.between)
         self._roles, self._late, self._source = roles, survey.late, source
-        self._orders = deque(survey.orders)
+        self._orders, self._astray = deque(survey.orders), survey.astray
         self._command = -1
         self._episodes = Episodes(task.reward, body.spec.control_dt, config.episode_seconds, first_episode)
         self._camera: Feed[Any] = Feed("camera")
@@ -133,7 +133,9 @@ class Living:
         except MessageError as error:
             self._joints.refuse(Refused("joints_unreadable", str(error)))
             return
-        if joints is not None and self._offer(self._joints, one, *joints):
+        if joints is not None and joints[0] in self._astray:
+            self._joints.refuse(Refused("joints_astray", "the joints are far from where they were before and after"))
+        elif joints is not None and self._offer(self._joints, one, *joints):
             self._readings.add(*joints)
 
     def _due(self, now: float) -> Iterator[Transition]:

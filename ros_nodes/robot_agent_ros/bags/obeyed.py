@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from robot_agent_bodies.gate.status import Status
 
 from robot_agent_ros.bags.joints import Moved
 from robot_agent_ros.bags.orders import Order
 
 GATE_SILENCE = 0.35
 """s without a word of the gate after which nobody obeyed; it speaks 10 times a second."""
-GATE_OBEYS = ("following", "holding")
+GATE_OBEYS = (Status.FOLLOWING.value, Status.HOLDING.value)
 """What the gate does when it lets fresh commands through."""
 OBEYED_WITHIN = 1.0
 """s in which a robot that obeys has moved."""
@@ -24,7 +25,7 @@ ASKED = 0.1
 """rad that commands must move before a robot that does not move is one that does not obey."""
 
 
-class Status(NamedTuple):
+class Word(NamedTuple):
     """What the gate said: when (s of its clock), what it does, and how many commands it has accepted, if it says so."""
 
     published: float
@@ -37,7 +38,7 @@ def not_accepted(orders: list[Order], accepted: AbstractSet[int]) -> list[Order]
     return _refused(orders, [order.stamp not in accepted for order in orders])
 
 
-def refused_by_gate(orders: list[Order], statuses: list[Status]) -> list[Order]:
+def refused_by_gate(orders: list[Order], statuses: list[Word]) -> list[Order]:
     """The same orders, with those marked that the gate refused, or may have refused.
 
     For recordings without the stamps of accepted commands. The gate counts what it accepts, and says the count ten
@@ -45,6 +46,7 @@ def refused_by_gate(orders: list[Order], statuses: list[Status]) -> list[Order]:
     """
     if not statuses:
         return orders
+    statuses = sorted(statuses, key=lambda status: status.published)
     said = np.array([status.published for status in statuses])
     given = np.array([order.published for order in orders])
     after = np.searchsorted(said, given)  # the first word after each command

@@ -15,9 +15,9 @@ from robot_agent_ros.agent.body import RobotBody, ServoBody
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.partial import Partial
 from robot_agent_ros.bags.joints import Moved
-from robot_agent_ros.bags.obeyed import ASKED, Status, not_accepted, not_obeyed, refused_by_gate
+from robot_agent_ros.bags.obeyed import ASKED, Word, not_accepted, not_obeyed, refused_by_gate
 from robot_agent_ros.bags.orders import FAST, SLOW, Order, Point, read_order, spacing_of, spread, thinned
-from robot_agent_ros.bags.publishers import check_one_publisher
+from robot_agent_ros.bags.publishers import BEYOND, JUMP, astray, check_jumps, check_numbers
 from robot_agent_ros.bags.roles import ACCEPTANCES, COMMANDS, GATE, JOINTS, TIME, Role
 from robot_agent_ros.graph import POSITIONS, TRAJECTORY, TWIST
 from robot_agent_ros.messages.error import MessageError
@@ -27,6 +27,8 @@ OTHER_CLOCK = 1.0
 """s between stamps and the times of publication beyond which they are of two clocks."""
 FOLLOWED_AFTER = 0.1
 """s after a command, when joints are on their way to it."""
+DIGITS = 16
+"""Of a count that something damaged."""
 POSITIONS_TYPE = "std_msgs/msg/Float64MultiArray"
 
 
@@ -40,6 +42,7 @@ class Survey:
         between: commands that are no decisions, since they came faster than control periods.
         late: s by which the recorder's clock is ahead of that of stamps; 0 where they are one.
         commands: all of them.
+        astray: stamps of joint states that are far from those before and after.
     """
 
     orders: list[Order]
@@ -47,6 +50,7 @@ class Survey:
     between: int
     late: float
     commands: int
+    astray: frozenset[float]
 
 
 def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentConfig) -> Survey:
@@ -73,7 +77,10 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
         for number, (one, clock) in enumerate(heard.commands)
     ]
     orders = [order for order, _ in read]
-    check_one_publisher(bag, topic_of, heard.sequences, moved.positions, orders, body)
+    _check_publishers(bag, topic_of, heard, orders, body)
+    away = astray(moved.positions, JUMP)
+    check_jumps(bag, topic_of[JOINTS], away)
+    moved = Moved(moved.stamps[~away], moved.positions[~away])
     if not topic_of[COMMANDS].endswith(
         (TRAJECTORY.name, POSITIONS.name, TWIST.name)
     ):  # what the gate itself sent counts
@@ -88,7 +95,7 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
         if bag.topics[topic_of[COMMANDS]].types == (POSITIONS_TYPE,):
             _check_order(bag, topic_of[COMMANDS], orders, moved, body)
         orders = not_obeyed(orders, moved)
-    return Survey(orders, spacing, between, late, len(heard.commands))
+    return Survey(orders, spacing, between, late, len(heard.commands), frozenset(heard.moved.stamps[away]))
 
 
 @dataclass
@@ -101,10 +108,10 @@ class _Heard:
     delays: list[float] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     why: str = ""
-    statuses: list[Status] = field(default_factory=list)
+    statuses: list[Word] = field(default_factory=list)
     accepted: set[int] = field(default_factory=set)
     commands: list[tuple[Recorded, float | None]] = field(default_factory=list)
-    sequences: dict[Role, list[int]] = field(default_factory=lambda: {JOINTS: [], COMMANDS: []})
+    numbers: dict[str, list[int]] = field(default_factory=dict)
     clock: float | None = None
 
     def take(self, role: Role, one: Recorded) -> None:
@@ -116,16 +123,16 @@ class _Heard:
         elif role is GATE:
             self.statuses.append(_status(one))
         elif role is COMMANDS:
-            self.sequences[role].append(one.sequence)
             self.commands.append((one, self.clock))
         else:
-            self.sequences[role].append(one.sequence)
             self._feel(one)
 
     def _feel(self, one: Recorded) -> None:
         stamp = to_seconds(one.message.header.stamp)
         self.delays.append(one.published - stamp)
         self.names |= set(one.message.name)
+        for name in set(one.message.name) & set(self.partial.joints):
+            self.numbers.setdefault(name, []).append(one.sequence)
         try:
             together = self.partial.add(one.message, stamp)
         except MessageError as error:
@@ -149,10 +156,24 @@ class _Heard:
         return min(self.delays)
 
 
-def _status(one: Recorded) -> Status:
+def _check_publishers(
+    bag: Bag, topic_of: Mapping[Role, str], heard: _Heard, orders: Sequence[Order], body: RobotBody
+) -> None:
+    for numbers in heard.numbers.values():  # of each joint: an arm and its gripper may have a publisher each
+        check_numbers(bag, topic_of[JOINTS], numbers)
+    check_numbers(bag, topic_of[COMMANDS], [one.sequence for one, _ in heard.commands])
+    if isinstance(body, ServoBody):
+        wanted = np.array([order.wanted for order in orders if order.wanted is not None])
+        away = astray(wanted.reshape(-1, len(body.joints)), BEYOND * body.largest_change)
+        check_jumps(bag, topic_of[COMMANDS], away)
+
+
+def _status(one: Recorded) -> Word:
     values = {value.key: value.value for value in one.message.values}
     accepted = values.get("accepted", "")
-    return Status(one.published, one.message.message, int(accepted) if accepted.isdecimal() else None)
+    return Word(
+        one.published, one.message.message, int(accepted) if accepted.isdecimal() and len(accepted) < DIGITS else None
+    )
 
 
 def _check_spacing(bag: Bag, topic: str, spacing: float | None, dt: float) -> None:

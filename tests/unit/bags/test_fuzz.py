@@ -6,8 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
+from robot_agent_calibration.errors import CalibrationError
+from robot_agent_calibration.recording import open_recording
 
-from tests.bag_fuzz import KINDS, bases, damaged, fuzz
+from tests.bag_fuzz import KINDS, bases, damaged, fuzz, mutations
+from tests.unit.ros.bags.arms import JOINTS
 
 
 def test_a_few_hundred_damaged_recordings_lose_nothing_that_was_whole_and_end_in_sentences(tmp_path: Path):
@@ -17,6 +20,16 @@ def test_a_few_hundred_damaged_recordings_lose_nothing_that_was_whole_and_end_in
     assert {one.base for one in outcomes} >= {"zstd", "lz4", "none", "split", "sqlite3"}
     assert sum(one.imported for one in outcomes) > 100  # much is still whole
     assert sum(one.whole for one in outcomes) > 5000
+
+
+def test_calibration_refuses_what_is_damaged_in_sentences(tmp_path: Path):
+    refused = 0
+    for base, _, _ in mutations(tmp_path, 200, seed=1):
+        try:
+            assert open_recording(base.path).need_joints().names == JOINTS
+        except CalibrationError:
+            refused += 1
+    assert 80 < refused < 190
 
 
 def test_what_is_not_damaged_is_whole_to_the_last_message(tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from robot_agent_bags.bag import Bag, Recorded
 from robot_agent_bags.errors import BagError
 from robot_agent_ros.bags.importing import import_bag
-from robot_agent_ros.bags.publishers import jumps_back, numbers_cross
+from robot_agent_ros.bags.publishers import SEVERAL, astray, crossings
 from robot_agent_ros.graph import ACCEPTED, COMMAND, JOINT_STATES
 from robot_agent_ros.recorder.bag import Bag as Recorder
 
@@ -170,21 +170,84 @@ def test_two_publishers_on_a_topic_are_noticed_and_refused(tmp_path: Path, topic
     assert import_bag(tmp_path / "again", tmp_path / "run", CONFIG).transitions > 50
 
 
-def test_a_publisher_that_starts_again_is_one(tmp_path: Path):
-    assert not numbers_cross([*range(100), *range(50), *range(70)])
-    assert not numbers_cross([0] * 100)
-    assert not numbers_cross([])
-    assert numbers_cross([number // 2 if number % 2 else number for number in range(100)])
+def test_an_arm_and_its_gripper_may_have_a_publisher_each(tmp_path: Path):
+    config = replace(CONFIG, joints=("turn", "shoulder", "elbow"))
+    Arm(tmp_path / "one")
+    counts = [0, 1000]
+
+    def number(one: Recorded) -> int:
+        counts[0] += one.topic == "/joint_states"
+        return counts[0]
+
+    def gripper(one: Recorded) -> list:
+        if one.topic == "/agent/command":
+            return []
+        message = one.message
+        message.name, message.position = ["gripper"], [float(counts[0] % 2)]
+        message.velocity = message.effort = []
+        counts[1] += 1
+        return [(counts[1], message)]
+
+    rewritten(tmp_path / "one", tmp_path / "two", number, gripper)
+    assert import_bag(tmp_path / "two", tmp_path / "run", config).transitions > 50
+
+
+def test_a_slow_second_publisher_is_noticed_too(tmp_path: Path):
+    """One that says that all joints are at 0, three times a second."""
+    Arm(tmp_path / "one", 4.0)
+    count = [0]
+
+    def number(one: Recorded) -> int:
+        count[0] += one.topic == "/joint_states"
+        return 0 if one.topic == "/agent/command" else count[0]
+
+    def zeros(one: Recorded) -> list:
+        if one.topic == "/agent/command" or count[0] % 70:
+            return []
+        message = one.message
+        message.header.stamp.nanosec += 200_000
+        message.position = [0.0, 0.0, 0.0]
+        return [(count[0] // 70, message)]
+
+    rewritten(tmp_path / "one", tmp_path / "two", number, zeros)
+    with pytest.raises(BagError, match="two publishers spoke on /joint_states"):
+        import_bag(tmp_path / "two", tmp_path / "run", CONFIG)
+
+
+def test_an_encoder_that_errs_now_and_then_is_not_believed(tmp_path: Path):
+    count = [0]
+
+    def erring(now: float, position: np.ndarray):
+        count[0] += 1
+        wrong = count[0] in (150, 300, 301, 480)
+        return joints_at_once(now, position + wrong * np.array([0.0, 0.7, 0.0]))
+
+    Arm(tmp_path / "right")
+    import_bag(tmp_path / "right", tmp_path / "run0", CONFIG)
+    Arm(tmp_path / "bag", states=erring)
+    done = import_bag(tmp_path / "bag", tmp_path / "run1", CONFIG)
+    assert len(done.survey.astray) == 4
+    right, erred = rows_of(tmp_path / "run0"), rows_of(tmp_path / "run1")
+    assert len(right) == len(erred)
+    assert np.abs(right["proprio"] - erred["proprio"]).max() < 0.2  # the reading before is taken
+
+
+def test_a_publisher_that_starts_again_is_one():
+    assert crossings([*range(100), *range(50), *range(70)]) < SEVERAL
+    assert crossings([0] * 100) == crossings([]) == 0
+    assert crossings([number // 2 if number % 2 else number for number in range(100)]) > 40
 
 
 def test_one_that_moves_fast_does_not_jump_back():
     rng = np.random.default_rng(0)
     for scale in (0.5, 1.0):
         walk = np.cumsum(rng.uniform(-scale, scale, (2000, 3)), axis=0)
-        assert jumps_back(walk, 1.5) == 0
+        assert not astray(walk, 1.5).any()
     far = np.linspace(0, 60, 200)[:, None]  # a wheel that turns on and on
-    assert jumps_back(far, 0.1) == 0
-    assert jumps_back(np.tile([[0.0], [1.0]], (50, 1)), 0.1) > 90
+    assert not astray(far, 0.1).any()
+    assert astray(np.tile([[0.0], [1.0]], (50, 1)), 0.1).mean() > 0.45
+    assert not astray(np.zeros((0, 3)), 0.1).any()
+    assert not astray(np.zeros((1, 3)), 0.1).any()
 
 
 # ---- time ----
