@@ -31,8 +31,8 @@ class SamplerConfig:
 class SequenceBatch:
     """Sub-sequences of `horizon` transitions, hence `horizon + 1` observations.
 
-    One of a shorter stretch is padded at its end: the last known observation is repeated, action, reward and all flags
-    are 0. What of an array is known its mask says.
+    One that reaches beyond the end of its stretch is padded there: the last known observation is repeated, action,
+    reward and all flags are 0. What of an array is known its mask says.
 
     Attributes:
         cameras: name to uint8 `(windows, frame_stack + horizon, height, width, 3)`: the first `frame_stack - 1` frames
@@ -74,8 +74,11 @@ class SequenceSampler:
 
     Episodes are drawn one after the other without replacement, each in proportion to the sub-sequences that it holds
     (one with a gap counts as several). Where there are many more than `episodes_per_batch`, all sub-sequences are about
-    equally likely; where there are hardly more, all episodes are, be they long or short. An episode that is over before
-    the horizon is one sub-sequence; a batch holds as many different ones of these as it can.
+    equally likely; where there are hardly more, all episodes are, be they long or short. A sub-sequence is
+    whole, but for two kinds of stretches, of which one begins at each step and is padded: those that are shorter than
+    the horizon, and those that were terminated. Else what ends an episode would be seen from predictions alone, never
+    from the observation before it, and from there no action would seem to end it. A batch holds as many different short
+    stretches as it can.
 
     What is drawn depends on the experience and the random numbers alone, not on how rows are cut into segments.
 
@@ -118,7 +121,7 @@ class SequenceSampler:
         episodes = rng.choice(candidates, size=count, replace=False, p=share)
         chosen = self._without_copies(episodes[np.arange(batch_size) % count], count, candidates, rng)
         stretches = self._index.table[chosen]
-        skipped = np.maximum(stretches["steps"] + 1 - self.horizon - windows[chosen], 0)  # older than the capacity
+        skipped = stretches["steps"] + 1 - self._least(stretches) - windows[chosen]  # older than the capacity
         starts = stretches["first"] + skipped + rng.integers(0, windows[chosen])
         ends = stretches["first"] + stretches["observations"]
         future = np.minimum(starts + rng.integers(1, np.maximum(ends - starts, 2)), ends - 1)
@@ -127,7 +130,7 @@ class SequenceSampler:
     def _without_copies(
         self, chosen: NDArray[np.int64], count: int, candidates: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """A short episode has one sub-sequence: where it was chosen more than once, others as short take its place."""
+        """A short stretch has few sub-sequences: where it was chosen again, others as short take its place."""
         short = self._index.table["steps"] < self.horizon
         copies = np.flatnonzero(short[chosen])
         copies = copies[copies >= count]
@@ -138,16 +141,18 @@ class SequenceSampler:
     def _windows(self) -> NDArray[np.int64]:
         """Sub-sequences of each stretch."""
         table = self._index.table
-        steps = table["steps"]
-        rows = np.where(table["observations"] > 0, steps + 1, 0)
-        inside = rows
+        rows = np.where(table["observations"] > 0, table["steps"] + 1, 0)
         if self.config.capacity is not None:
             newer = np.cumsum(rows[::-1])[::-1] - rows  # rows of all later stretches
-            inside = np.minimum(rows, np.maximum(self.config.capacity - newer, 0))
-        whole = np.maximum(inside - self.horizon, 0)
-        # One that may still grow is left for later: a life draws the same whenever its learner looks.
-        short = (steps > 0) & (steps < self.horizon) & table["closed"] & (inside == rows)
-        return whole + short
+            rows = np.minimum(rows, np.maximum(self.config.capacity - newer, 0))
+        # A short one that may still grow is left for later: a life draws the same whenever its learner looks.
+        may_be_drawn = table["closed"] | (table["steps"] >= self.horizon)
+        return np.maximum(rows - self._least(table), 0) * may_be_drawn
+
+    def _least(self, stretches: NDArray[np.void]) -> NDArray[np.int64]:
+        """Steps that a sub-sequence of each stretch has at least."""
+        is_padded = stretches["terminated"] | (stretches["steps"] < self.horizon)
+        return np.where(is_padded, 1, self.horizon)
 
     def _gather(
         self, stretches: NDArray[np.void], starts: NDArray[np.int64], future: NDArray[np.int64]

@@ -15,10 +15,12 @@ STRETCH = np.dtype(
         ("observations", np.int64),
         ("steps", np.int64),
         ("closed", np.bool_),
+        ("terminated", np.bool_),
     ]
 )
 """A stretch: its segment, the index of its first row, how many rows with a known observation follow each other from
-there, how many actions were taken whose outcome is known, and whether it can no longer grow.
+there, how many actions were taken whose outcome is known, whether it can no longer grow, and whether the last of these
+steps ended the episode for good.
 
 There is one step less than there are observations, and as many where the last step ended the episode and the
 observation after it is not finite: what that step was worth and that it was the last is known all the same."""
@@ -50,12 +52,13 @@ class StretchIndex:
         """Cuts the rows of a segment that are new into stretches; the one that was last may have grown."""
         known = self._indexed.get(number, 0)
         rows = segment.rows
-        since = max(known - 1, 0)
+        since = max(known - 2, 0)  # the last step of the stretch that was last, and the observation after it
         episode, step, valid, terminated, is_final = (
             np.array(rows[name][since:]) for name in ("episode", "step", "valid", "terminated", "is_final")
         )
         follows = (episode[1:] == episode[:-1]) & (step[1:] == step[:-1] + 1) & valid[1:] & valid[:-1]
         begins = np.flatnonzero(~follows) + since + 1
+        begins = begins[begins >= known]
         grown = np.flatnonzero(self.table["segment"] == number)[-1:]
         begins = np.concatenate([self.table["first"][grown] if known else [0], begins])
         ends = np.append(begins[1:], len(rows))
@@ -67,6 +70,8 @@ class StretchIndex:
         ends_unseen = terminated[last] & valid[last]  # the row of the observation after it would have followed
         stretches["steps"] = np.maximum(stretches["observations"] - 1 + ends_unseen, 0)
         stretches["closed"] = (ends < len(rows)) | is_final[last] | ends_unseen
+        stretches["terminated"] = terminated[np.maximum(begins + stretches["steps"] - 1 - since, 0)]
+        stretches["terminated"] &= stretches["steps"] > 0
         self._indexed[number] = len(rows)
         if known:
             self.table[grown] = stretches[:1]

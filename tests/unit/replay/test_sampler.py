@@ -25,15 +25,18 @@ def fill(
     cuts: frozenset[int] = frozenset(),
     bad: frozenset[int] = frozenset(),
     blown_up: frozenset[int] = frozenset(),
+    fallen: frozenset[int] = frozenset(),
 ):
     """Episodes of these lengths; a new writer before each episode in `cuts`, a NaN in the middle of those in `bad`;
-    those in `blown_up` are terminated with -100 and an observation that is not finite."""
+    those in `fallen` are terminated with -100, those in `blown_up` with an observation that is not finite as well."""
     writer = ReplayWriter(folder, SPEC)
     for number, length in enumerate(lengths):
         if number in cuts:
             writer.close()
             writer = ReplayWriter(folder, SPEC)
         steps = episode(number, length)
+        if number in fallen:
+            steps[-1] = replace(steps[-1], reward=-100.0, terminated=True, truncated=False)
         if number in blown_up:
             final = {**observation(number, length), "proprio": np.array([number, np.nan], np.float32)}
             steps[-1] = replace(steps[-1], reward=-100.0, terminated=True, truncated=False, final_observation=final)
@@ -48,11 +51,14 @@ EPISODES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 SOME = st.frozensets(st.integers(0, 5), max_size=4)
 
 
-@given(EPISODES, SOME, SOME, SOME, st.integers(0, 1000))
-def test_no_step_is_lost_however_short_its_stretch_and_however_its_episode_ended(lengths, cuts, bad, blown_up, seed):
-    """Every stretch of at least one step is drawn, and the masks say what of a window was lived."""
+@given(EPISODES, SOME, SOME, SOME, SOME, st.integers(0, 1000))
+def test_no_step_is_lost_however_short_its_stretch_and_however_its_episode_ended(
+    lengths, cuts, bad, blown_up, fallen, seed
+):
+    """Windows of short stretches and of those that ended for good begin at each step, others at those after which the
+    horizon is whole; the masks say what of a window was lived."""
     with tempfile.TemporaryDirectory() as folder:
-        fill(Path(folder), lengths, cuts, bad, blown_up)
+        fill(Path(folder), lengths, cuts, bad, blown_up, fallen)
         sampler = SequenceSampler(Replay(Path(folder)), HORIZON, STACK)
         sampler.refresh()
         stretches = {}
@@ -66,10 +72,16 @@ def test_no_step_is_lost_however_short_its_stretch_and_however_its_episode_ended
             else:
                 stretches[number, 0] = length
         stretches = {start: steps for start, steps in stretches.items() if steps > 0}
+        ended_for_good = blown_up | fallen
+
+        def windows(number: int, first: int, steps: int) -> int:
+            is_padded = steps < HORIZON or (number in ended_for_good and first + steps == lengths[number])
+            return steps if is_padded else steps - HORIZON + 1
+
         starts = [
             (number, first + skipped)
             for (number, first), steps in stretches.items()
-            for skipped in range(max(steps - HORIZON, 0) + 1)
+            for skipped in range(windows(number, first, steps))
         ]
         assert sampler.windows == len(starts)
         if not starts:
@@ -93,7 +105,7 @@ def test_no_step_is_lost_however_short_its_stretch_and_however_its_episode_ended
             frames = np.clip(np.arange(start + 1 - STACK, start + HORIZON + 1), first, end - unseen)
             assert batch.cameras["main"][window, :, 0, 0, 0].tolist() == frames.tolist()
             assert batch.actions[window, :, 0].tolist() == (steps[:-1] * known).tolist()
-            ended = known & (steps[:-1] == end - 1) & unseen
+            ended = known & (steps[:-1] == end - 1) & (number in ended_for_good and end == lengths[number])
             assert batch.terminated[window].tolist() == ended.tolist()
             assert batch.rewards[window].tolist() == np.where(ended, -100, steps[:-1] * known).tolist()
             assert batch.reward_known[window].tolist() == known.tolist()
@@ -120,7 +132,11 @@ def test_what_is_drawn_does_not_depend_on_how_rows_are_cut_into_segments(lengths
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=30))
 def test_indexing_row_by_row_is_indexing_at_once(pieces):
     """A sampler that looks while a writer writes ends up with the same windows as one that looks at the end."""
-    steps = [step for number, length in enumerate([9, 2, 1, 9, 9, 1]) for step in episode(number, length)]
+    steps = [
+        step
+        for number, length in enumerate([9, 2, 1, 9, 9, 1])
+        for step in episode(number, length, terminated=number % 2 == 0)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         writer = ReplayWriter(Path(folder), SPEC)
         watching = SequenceSampler(Replay(Path(folder)), HORIZON)
@@ -151,7 +167,7 @@ def test_a_batch_comes_from_few_episodes(tmp_path: Path):
 
 
 def test_a_batch_of_short_episodes_holds_no_copies_while_there_are_others(tmp_path: Path):
-    """One window each: few episodes would be few windows, again and again. What they share with long ones stays."""
+    """Few of them would be few windows, again and again. Their share beside long ones stays."""
     fill(tmp_path, [10] * 20 + [1] * 80)
     sampler = SequenceSampler(Replay(tmp_path), HORIZON, config=SamplerConfig(episodes_per_batch=16))
     sampler.refresh()
@@ -178,15 +194,19 @@ def test_a_long_episode_is_drawn_by_its_length_among_many_and_as_often_as_any_am
     assert np.mean(drawn == 0) == pytest.approx(share, abs=0.02)
 
 
-def test_the_last_window_holds_the_final_observation_and_the_termination(tmp_path: Path):
+def test_an_end_is_seen_at_each_place_of_a_window(tmp_path: Path):
+    """What comes of the last step is learned from the observation before it too, not from predictions of it alone."""
     writer = ReplayWriter(tmp_path, SPEC)
     for step in episode(0, HORIZON, terminated=True):
         writer.append(step)
     sampler = SequenceSampler(Replay(tmp_path), HORIZON)
     sampler.refresh()
-    batch = sampler.sample(1, np.random.default_rng(0))
-    assert batch.proprio[0, :, 1].tolist() == [0, 1, 2, 3]
-    assert batch.terminated[0].tolist() == [False, False, True]
+    batch = sampler.sample(60, np.random.default_rng(0))
+    ends = {tuple(window) for window in batch.terminated.tolist()}
+    assert ends == {(False, False, True), (False, True, False), (True, False, False)}
+    whole = batch.terminated[:, -1]
+    assert batch.proprio[whole][0, :, 1].tolist() == [0, 1, 2, 3]
+    assert batch.proprio[batch.terminated[:, 0]][0, :, 1].tolist() == [2, 3, 3, 3]
 
 
 @given(st.integers(0, 40), st.frozensets(st.integers(1, 3)))
