@@ -15,6 +15,7 @@ from robot_agent_sim.cameras.camera import Camera, open_camera
 from robot_agent_sim.cameras.platform import prepare_gl_process
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
+from robot_agent_sim.wrappers.changed_command import ChangedCommand
 from robot_agent_sim.wrappers.late_observation import LateObservation
 from robot_agent_sim.wrappers.normalized_action import NormalizedAction
 
@@ -31,7 +32,7 @@ def make_dm_control(
     env: gymnasium.Env[Any, Any] = body
     if "camera" in streams:
         env = CameraObservation(env, "camera/main", camera_size, lambda: body.image(camera_size))
-    env = ActionRepeat(LateObservation(env), action_repeat)
+    env = ActionRepeat(ChangedCommand(LateObservation(env)), action_repeat)
     if "proprio" not in streams:
         env = FilterObservation(env, ["camera/main"])
     return NormalizedAction(env)

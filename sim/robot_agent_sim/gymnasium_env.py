@@ -16,6 +16,7 @@ from robot_agent_sim.cameras.platform import prepare_gl_process
 from robot_agent_sim.cameras.resize import resize_by_area
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
 from robot_agent_sim.wrappers.camera_observation import CameraObservation
+from robot_agent_sim.wrappers.changed_command import ChangedCommand
 from robot_agent_sim.wrappers.flat_observation import FlatObservation
 from robot_agent_sim.wrappers.foreign_returns import ForeignReturns
 from robot_agent_sim.wrappers.late_observation import LateObservation
@@ -87,7 +88,7 @@ def adapt(
             return resize_by_area(foreign.render(), camera_size)
 
         adapted = CameraObservation(adapted, "camera/main", camera_size, take_image)
-    return NormalizedAction(ActionRepeat(LateObservation(adapted), action_repeat))
+    return NormalizedAction(ActionRepeat(ChangedCommand(LateObservation(adapted)), action_repeat))
 
 
 def _renders_rgb_arrays(name: str) -> bool:

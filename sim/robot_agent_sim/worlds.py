@@ -18,6 +18,7 @@ from robot_agent_sim.cameras.platform import requested_backend
 from robot_agent_sim.dm_control_tasks import DOMAINS
 from robot_agent_sim.life.lives import LIVES
 from robot_agent_sim.wrappers.action_repeat import ActionRepeat
+from robot_agent_sim.wrappers.changed_command import ChangedCommand
 
 if TYPE_CHECKING:
     from robot_agent_sim.arena.solo import Behaviour
@@ -165,9 +166,7 @@ def make(
     elif suite == "life" and name in LIVES:
         env = _make_life(name, streams, camera_size, action_repeat, backend, opponent, seed or 0)
     elif suite == "dmc":
-        from robot_agent_sim.dm_control_env import make_dm_control
-
-        env = make_dm_control(*_dm_control_task(world), streams, camera_size, action_repeat or 2, backend)
+        env = _make_dm_control(world, streams, camera_size, action_repeat, backend)
     elif suite == "gym" and name:
         from robot_agent_sim.gymnasium_env import make_gymnasium
 
@@ -228,7 +227,16 @@ def _make_own(
     else:
         env = _imported(OWN_WORLDS[world][0])(**view, **options)
     repeat = action_repeat or (2 if world.startswith("so101/") else 1)
+    env = ChangedCommand(env)
     return env if repeat == 1 else ActionRepeat(env, repeat)
+
+
+def _make_dm_control(
+    world: str, streams: Sequence[str], camera_size: tuple[int, int], action_repeat: int | None, backend: str
+) -> gymnasium.Env[Any, Any]:
+    from robot_agent_sim.dm_control_env import make_dm_control
+
+    return make_dm_control(*_dm_control_task(world), streams, camera_size, action_repeat or 2, backend)
 
 
 def _make_calibrated(body: Path | str, randomise: bool, seed: int, world: str, *view: Any) -> gymnasium.Env[Any, Any]:
@@ -264,6 +272,8 @@ def _make_life(
     from robot_agent_sim.life.stream import LifeStream
 
     def make_world(world: str) -> gymnasium.Env[Any, Any]:
+        if world.startswith("dmc/"):
+            return _make_dm_control(world, streams, camera_size, action_repeat, backend)
         options = {"opponent": opponent} if world in SIDES else {}
         return _make_own(world, streams, camera_size, action_repeat, backend, **options)
 

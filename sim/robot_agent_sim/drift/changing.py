@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from robot_agent_sim.drift.change import Change, Range
 from robot_agent_sim.drift.effects import EFFECTS, PICTURES, SIGNED, field, target_ids
+from robot_agent_sim.wrappers.changed_command import ChangedCommand
 
 
 class ChangingWorld:
@@ -18,6 +21,7 @@ class ChangingWorld:
     Args:
         world: what has the `model`, and where there are any `model_changed`, `opponent` and `behaviours`.
         senses: what has `sensor_delay`, None where nothing can be sensed late.
+        commands: what changes commands on their way, None where nothing does.
         changes: see `Drift`.
         ranges: see `Drift`.
 
@@ -25,8 +29,15 @@ class ChangingWorld:
         ValueError: a change that this world cannot have, or a world that somebody else changes.
     """
 
-    def __init__(self, world: Any, senses: Any | None, changes: Sequence[Change], ranges: Sequence[Range]) -> None:
-        self._world, self._senses = world, senses
+    def __init__(
+        self,
+        world: Any,
+        senses: Any | None,
+        commands: ChangedCommand | None,
+        changes: Sequence[Change],
+        ranges: Sequence[Range],
+    ) -> None:
+        self._world, self._senses, self._commands = world, senses, commands
         self._changes, self._ranges = tuple(changes), tuple(ranges)
         self._entries: tuple[Change | Range, ...] = (*self._changes, *self._ranges)
         unknown = [entry.what for entry in self._entries if entry.what not in EFFECTS]
@@ -35,17 +46,17 @@ class ChangingWorld:
         if hasattr(world, "chapters"):
             raise ValueError("a life changes by its chapters: give them the changes")
         model = getattr(world, "model", None)
-        if not isinstance(model, mujoco.MjModel):
+        self._model = model if isinstance(model, mujoco.MjModel) else None
+        writes = [entry.what for entry in self._entries if EFFECTS[entry.what].fields and not self._on_the_way(entry)]
+        if self._model is None and (writes or commands is None):
             raise ValueError(f"{world} has no MuJoCo model that could change: choose another world")
         if getattr(world, "drifts", False):
             raise ValueError("this world drifts already: give all changes to one Drift, or restore() the other first")
-        self._model = model
-        self._ids = {
-            (entry.what, entry.target): target_ids(self._model, EFFECTS[entry.what], entry.target)
-            for entry in self._entries
-        }
-        names = {name for entry in self._entries for name in EFFECTS[entry.what].fields}
-        self._made = {name: field(self._model, name).copy() for name in sorted(names)}
+        self._ids = {(entry.what, entry.target): self._ids_of(entry) for entry in self._entries}
+        self._made = {}
+        if self._model is not None:
+            names = {name for entry in self._entries for name in EFFECTS[entry.what].fields}
+            self._made = {name: field(self._model, name).copy() for name in sorted(names)}
         self._opponent = getattr(world, "opponent", None)
         self._sensor_delay = getattr(senses, "sensor_delay", 0.0)
         self._drawn = tuple(EFFECTS[entry.what].neutral for entry in self._ranges)
@@ -77,22 +88,26 @@ class ChangingWorld:
             for index, (entry, value) in enumerate(zip(self._entries, wanted, strict=True))
             if before is None or before[index] != value
         ]
-        if any(EFFECTS[what].constants for what in changed):
+        if self._model is not None and any(EFFECTS[what].constants for what in changed):
             mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
         if PICTURES.intersection(changed):
             self._model_changed()
 
     def write(self) -> None:
         """Writes what is in force, over whatever else wrote there."""
+        model: Any = self._model
         for name, made in self._made.items():
-            field(self._model, name)[...] = made
+            field(model, name)[...] = made
         opponent, delay = self._opponent, self._sensor_delay
+        if self._commands is not None:
+            self._commands.change_nothing()
         for entry, value in zip(self._entries, self._now or (), strict=True):
-            effect = EFFECTS[entry.what]
-            if value == effect.neutral:
+            if value == EFFECTS[entry.what].neutral:
                 continue
-            current = {name: field(self._model, name).copy() for name in effect.fields}
-            effect.write(self._model, current, self._ids[entry.what, entry.target], value)
+            if self._commands is not None and self._on_the_way(entry):
+                self._change_commands(self._commands, entry, value)
+            else:
+                self._write_model(self._model, entry, value)
             opponent = round(value) if entry.what == "opponent" else opponent
             delay += value if entry.what == "sensor_delay" else 0.0
         self._set(opponent, delay)
@@ -108,9 +123,12 @@ class ChangingWorld:
 
     def restore(self) -> None:
         """Makes the world as it was made, for whoever lives in it next."""
+        model: Any = self._model
         for name, made in self._made.items():
-            field(self._model, name)[...] = made
-        if any(EFFECTS[entry.what].constants for entry in self._entries):
+            field(model, name)[...] = made
+        if self._commands is not None:
+            self._commands.change_nothing()
+        if self._model is not None and any(EFFECTS[entry.what].constants for entry in self._entries):
             mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
         self._set(self._opponent, self._sensor_delay)
         self._now = None
@@ -127,6 +145,41 @@ class ChangingWorld:
         if hasattr(self._world, "model_changed"):
             self._world.model_changed()
 
+    def _ids_of(self, entry: Change | Range) -> NDArray[np.int64]:
+        if entry.what == "command_delay" and self._on_the_way(entry):
+            return np.arange(0)
+        return target_ids(self._model, EFFECTS[entry.what], entry.target, self._entry_names())
+
+    # ---- commands on their way ----
+
+    def _on_the_way(self, entry: Change | Range) -> bool:
+        """Whether something changes commands before they reach the model."""
+        remembers = self._model is not None and self._model.nu and self._model.actuator_history[:, 0].min() > 0
+        return entry.what in ("reversed", "permuted") or (entry.what == "command_delay" and not remembers)
+
+    def _change_commands(self, commands: ChangedCommand, entry: Change | Range, value: float) -> None:
+        if entry.what == "command_delay":
+            commands.late_by += value
+        elif entry.what == "permuted":
+            commands.moved_by += round(value)
+        elif value >= 0.5:
+            commands.reversed_entries[self._ids[entry.what, entry.target]] ^= True
+
+    def _entry_names(self) -> list[str]:
+        """Names of the entries of a command: of the actuators where each has one, else numbers."""
+        if self._commands is None:
+            return []
+        size = len(self._commands.reversed_entries)
+        if self._model is None or self._model.nu != size:
+            return [str(index) for index in range(size)]
+        return [self._model.actuator(index).name or str(index) for index in range(size)]
+
+    def _write_model(self, model: mujoco.MjModel | None, entry: Change | Range, value: float) -> None:
+        effect = EFFECTS[entry.what]
+        if model is not None:
+            current = {name: field(model, name).copy() for name in effect.fields}
+            effect.write(model, current, self._ids[entry.what, entry.target], value)
+
     # ---- checks ----
 
     def _extremes(self) -> Iterator[tuple[Change | Range, float]]:
@@ -138,16 +191,14 @@ class ChangingWorld:
 
     def _check_delays(self) -> None:
         """Delays add up, and no sum of them may be longer than what is remembered."""
-        model = self._model.__copy__()
+        model = copy(self._model)
         for entry in self._entries:
-            if entry.what == "command_delay":
-                most = entry.to if isinstance(entry, Change) else entry.high
-                current = {name: field(model, name).copy() for name in EFFECTS[entry.what].fields}
-                EFFECTS[entry.what].write(model, current, self._ids[entry.what, entry.target], most)
+            if entry.what == "command_delay" and not self._on_the_way(entry):
+                self._write_model(model, entry, entry.to if isinstance(entry, Change) else entry.high)
 
     def _check(self, entry: Change | Range, value: float) -> None:
         """Whether a value can be written at all, tried on a copy of the model."""
-        effect, model = EFFECTS[entry.what], self._model.__copy__()
+        effect = EFFECTS[entry.what]
         if (value < 0 and entry.what not in SIGNED) or (value == 0 and entry.what == "mass"):
             raise ValueError(f"{entry.what} goes to {value:g}, expected a positive number: {effect.meaning}")
         if entry.what == "opponent" and self._opponent is None:
@@ -157,5 +208,12 @@ class ChangingWorld:
             raise ValueError(f"opponent goes to {value:g}, expected at most {behaviours - 1}")
         if entry.what == "sensor_delay" and self._senses is None:
             raise ValueError("this world cannot deliver old observations: build it with robot_agent_sim.make")
-        current = {name: field(model, name).copy() for name in effect.fields}
-        effect.write(model, current, self._ids[entry.what, entry.target], value)
+        if self._on_the_way(entry):
+            if self._commands is None:
+                raise ValueError(
+                    f"{entry.what} changes commands on their way: build the world with robot_agent_sim.make"
+                )
+            if entry.what == "command_delay" and entry.target:
+                raise ValueError("this world delays all entries of a command alike: leave the target out")
+        else:
+            self._write_model(copy(self._model), entry, value)

@@ -20,7 +20,7 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
     differs now from the world as it was made. The same changes, ranges and seed give the same life.
 
     Args:
-        env: a world with a MuJoCo model, which nothing else changes.
+        env: a world that nothing else changes; most changes need its MuJoCo model, those of commands need none.
         changes: on a schedule; those of the same field add up in their order.
         ranges: drawn at each reset.
         seed: of the draws.
@@ -35,7 +35,9 @@ class Drift(gymnasium.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self.life_steps = 0
         self._rng = np.random.default_rng(seed)
-        self._changing = ChangingWorld(env.unwrapped, layer_with(env, "sensor_delay"), changes, ranges)
+        self._changing = ChangingWorld(
+            env.unwrapped, layer_with(env, "sensor_delay"), layer_with(env, "moved_by"), changes, ranges
+        )
         self._changing.apply(self.life_steps)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -164,6 +164,8 @@ EFFECTS: Mapping[str, Effect] = {
     ),
     "tilt": Effect("degrees by which the ground rises towards x", 0.0, ("gravity",), _tilt),
     "command_delay": Effect("s from a command to the motor", 0.0, ("actuator_delay",), _command_delay, "actuator"),
+    "reversed": Effect("1 for an entry of the command that does the opposite", 0.0, (), lambda *_: None, "command"),
+    "permuted": Effect("entries by which the command moves to other actuators", 0.0, (), lambda *_: None),
     "sensor_delay": Effect("s by which all that is observed is old", 0.0, (), lambda *_: None),
     "camera_shift": Effect(
         "m that a camera moves to its right", 0.0, ("cam_pos", "cam_quat"), _camera_shift, "camera",
@@ -182,7 +184,7 @@ EFFECTS: Mapping[str, Effect] = {
 }  # fmt: skip
 """By the name that a `Change` gives."""
 
-SIGNED = frozenset({"tilt", "camera_shift", "camera_roll", "hue"})
+SIGNED = frozenset({"tilt", "permuted", "camera_shift", "camera_roll", "hue"})
 """Effects whose values may be negative."""
 
 PICTURES = frozenset({"camera_shift", "camera_roll", "light", "hue", "distractors"})
@@ -200,15 +202,26 @@ def field(model: mujoco.MjModel, name: str) -> NDArray[np.float64]:
     return found
 
 
-def target_ids(model: mujoco.MjModel, effect: Effect, target: str) -> NDArray[np.int64]:
+def target_ids(
+    model: mujoco.MjModel | None, effect: Effect, target: str, entries: Sequence[str] = ()
+) -> NDArray[np.int64]:
     """Ids of the target, or of all there are.
+
+    Args:
+        model: None where the world has none.
+        effect: whose target it is.
+        target: a name, empty for all.
+        entries: names of the entries of a command.
 
     Raises:
         ValueError: nothing of that kind has that name.
     """
-    counts = {"geom": "ngeom", "body": "nbody", "actuator": "nu", "joint": "njnt", "camera": "ncam"}
+    if effect.of == "command":
+        return np.array([entry_index(entries, target)]) if target else np.arange(len(entries))
     if effect.of is None:
         return np.arange(0)
+    assert model is not None, "an effect on a part of a model needs one"
+    counts = {"geom": "ngeom", "body": "nbody", "actuator": "nu", "joint": "njnt", "camera": "ncam"}
     if not getattr(model, counts[effect.of]):
         raise ValueError(f"this world has no {effect.of} that could change")
     if not target:
@@ -220,3 +233,14 @@ def target_ids(model: mujoco.MjModel, effect: Effect, target: str) -> NDArray[np
         raise ValueError(
             f"there is no {effect.of} {target!r}, expected one of {', '.join(filter(None, names))}"
         ) from error
+
+
+def entry_index(entries: Sequence[str], name: str) -> int:
+    """Which entry of a command has a name.
+
+    Raises:
+        ValueError: none has.
+    """
+    if name not in entries:
+        raise ValueError(f"there is no entry {name!r} of the command, expected one of {', '.join(entries)}")
+    return list(entries).index(name)

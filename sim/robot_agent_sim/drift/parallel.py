@@ -37,7 +37,7 @@ class ParallelDrift(BaseParallelWrapper):
         self.life_steps = 0
         self._rng = np.random.default_rng(seed)
         world = env.unwrapped
-        self._changing = ChangingWorld(world, world if hasattr(world, "sensor_delay") else None, changes, ranges)
+        self._changing = ChangingWorld(world, world if hasattr(world, "sensor_delay") else None, None, changes, ranges)
         self._changing.apply(self.life_steps)
 
     def reset(

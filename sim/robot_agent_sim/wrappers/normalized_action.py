@@ -26,19 +26,9 @@ class NormalizedAction(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
-        space = env.action_space
-        if not isinstance(space, gymnasium.spaces.Box):
-            raise ValueError(f"the action space is {space}, expected a Box: choose a world with continuous actions")
-        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            span = high - low
-        is_whole = space.dtype.kind in "biu"
-        if not space.is_bounded() or not np.all(span < (_MOST_INTEGERS if is_whole else np.inf)):
-            raise ValueError(f"the action space {space} has infinite bounds, expected finite ones: wrap it to bound it")
-        if not span.size:
-            raise ValueError(f"the action space {space} is empty, expected an action of at least one number")
-        self._native_space, self._is_whole = space, is_whole
-        self._low, self._span = low, span
+        space = finite_box(env.action_space)
+        self._native_space, self._is_whole = space, space.dtype.kind in "biu"
+        self._low, self._span = space.low.astype(np.float64), _span(space)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (int(np.prod(space.shape)),), np.float32)
         self._clipped_actions = 0
 
@@ -68,3 +58,24 @@ class NormalizedAction(gymnasium.Wrapper[Any, Any, Any, Any]):
         else:
             native = np.clip(self._low + share * self._span, self._native_space.low, self._native_space.high)
         return np.asarray(native, self._native_space.dtype)
+
+
+def finite_box(space: gymnasium.Space[Any]) -> gymnasium.spaces.Box:
+    """An action space whose actions can be scaled.
+
+    Raises:
+        ValueError: it is no `Box`, has infinite bounds, or is empty.
+    """
+    if not isinstance(space, gymnasium.spaces.Box):
+        raise ValueError(f"the action space is {space}, expected a Box: choose a world with continuous actions")
+    span = _span(space)
+    if not space.is_bounded() or not np.all(span < (_MOST_INTEGERS if space.dtype.kind in "biu" else np.inf)):
+        raise ValueError(f"the action space {space} has infinite bounds, expected finite ones: wrap it to bound it")
+    if not span.size:
+        raise ValueError(f"the action space {space} is empty, expected an action of at least one number")
+    return space
+
+
+def _span(space: gymnasium.spaces.Box) -> np.ndarray[Any, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return space.high.astype(np.float64) - space.low.astype(np.float64)

@@ -144,8 +144,8 @@ def test_a_runner_gets_in_its_motors_what_it_feels_commanded():
 def test_each_side_of_an_arena_is_a_world():
     for name, (shared, agent, _) in SIDES.items():
         env = make(name, camera_size=(8, 8), camera_backend="raycast")
-        assert isinstance(env, SoloEnv)
-        assert (env.agent, type(env.arena)) == (agent, ARENAS[shared])
+        assert isinstance(env.unwrapped, SoloEnv)
+        assert (env.unwrapped.agent, type(env.unwrapped.arena)) == (agent, ARENAS[shared])
     runner = make("arena/pursuit/runner", camera_size=(8, 8), camera_backend="raycast")
     chaser = make("arena/pursuit", camera_size=(8, 8), camera_backend="raycast")
     rewards = []

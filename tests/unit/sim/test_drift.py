@@ -94,7 +94,8 @@ def differing(model: mujoco.MjModel, made: dict[str, np.ndarray]) -> set[str]:
 
 
 def test_every_effect_is_tested_here() -> None:
-    assert set(CHANGES) == set(WRITTEN) == set(EFFECTS)
+    of_commands = {"reversed", "permuted"}  # see test_changed_commands.py
+    assert set(CHANGES) == set(WRITTEN) == set(EFFECTS) - of_commands
 
 
 @pytest.mark.parametrize("what", CHANGES)

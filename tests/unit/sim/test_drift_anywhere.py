@@ -22,12 +22,12 @@ from tests.unit.sim.drifting import everything
 POSSIBLE = {
     "friction": 0.3, "mass": 2.0, "payload": 0.5, "gain": 0.5, "stuck": 1.0, "damping": 3.0, "armature": 3.0,
     "dry_friction": 3.0, "tilt": 10.0,
+    "command_delay": 0.04, "reversed": 1.0, "permuted": 1.0,
     "sensor_delay": 0.1, "camera_shift": 0.3, "camera_roll": 30.0, "light": 0.3, "hue": 120.0,
 }  # fmt: skip
 """By effect, a value that changes what is lived in any world that can be pushed about and looked at."""
 IMPOSSIBLE = {
     "torque": (0.5, "this world has actuators without a largest force that could change"),
-    "command_delay": (0.02, "command delay of 0.02 s is longer than this world remembers commands, 0 s"),
     "distractors": (1.0, "1 distractors are more than the 0 that this world has"),
     "opponent": (1.0, "this world has no opponent that could change"),
 }
