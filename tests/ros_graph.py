@@ -15,7 +15,14 @@ from typing import Any
 from robot_agent_ros.graph import Node
 
 ROOT = Path(__file__).parents[1]
-TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4, "shutdown": 5}
+TRANSITIONS = {
+    "configure": 1,
+    "cleanup": 2,
+    "activate": 3,
+    "deactivate": 4,
+    "unconfigured_shutdown": 5,
+    "inactive_shutdown": 6,
+}
 """Of managed nodes, by the verbs of `lifecycle_msgs/Transition`."""
 SOURCES = os.pathsep.join(
     str(ROOT / part) for part in (".", "kernels", "sim", "bodies", "ros_nodes", "calibration", "bags")

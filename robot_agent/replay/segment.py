@@ -133,7 +133,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> ReplayError:
     reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-    return ReplayError(f"cannot append to {folder}: {reason}; free some space and go on with --resume")
+    return ReplayError(f"cannot append to {folder}: {reason}; free some space and resume the run")
 
 
 class SegmentReader:

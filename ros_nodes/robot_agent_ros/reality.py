@@ -43,6 +43,8 @@ START_TOLERANCE = 0.2
 """rad by which a joint may be away from where the episode begins: arms hang."""
 LATE_IN_A_ROW = 10
 """Decisions that came too late to be sent, after which it is no use to go on."""
+REFUSED_IN_A_ROW = 3
+"""Commands that the gate has not accepted a decision later, after which an episode is none."""
 _LOOK_AGAIN = 0.002
 
 
@@ -51,6 +53,8 @@ class Link(Protocol):
 
     @property
     def is_followed(self) -> bool: ...
+    @property
+    def why_not(self) -> str: ...
     @property
     def last_refusal(self) -> str: ...
     def now(self) -> float: ...
@@ -138,6 +142,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         self._commanded = np.zeros(0)
         self._cadence = Cadence(body.spec.control_dt)
         self._frames = self._clipped = self._late = self._late_in_a_row = self._skipped_before = 0
+        self._refused_in_a_row = 0
 
     def hear(self) -> None:
         """Refuses a robot that cannot be evaluated now; leaves it as it is.
@@ -167,7 +172,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
             self._link = self._connect()
             self._clock = self._make_clock(self._link.now)
         sight = self._drive(self._link, start)
-        self._frames = self._clipped = self._late = self._late_in_a_row = 0
+        self._frames = self._clipped = self._late = self._late_in_a_row = self._refused_in_a_row = 0
         self._skipped_before = self._cadence.skipped
         self._sight = sight
         return self._seen(sight), self._info(0, success=False)
@@ -176,7 +181,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         """Commands what the action asks for, and sees what came of it a decision later.
 
         Raises:
-            BodyError: senses or gate are gone, or decisions come too late.
+            BodyError: senses or gate are gone, the gate accepts nothing, or decisions come too late.
             ValueError: an action of another shape, or with NaN or Inf.
         """
         if self._link is None or self._sight is None:
@@ -186,6 +191,7 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
         self._command(self._link, self._sight, self.body.commanded(self._commanded, within))
         self._sight = None  # unless it is seen again, the episode is over
         sight = self._next_sight(self._link)
+        self._check_followed(self._link)
         frames = min(self.body.spec.frames_per_step, self._world.episode_steps - self._frames)
         self._frames += frames
         observation = self._seen(sight)
@@ -259,6 +265,12 @@ class RobotReality(gymnasium.Env[Observation, NDArray[np.float32]]):
                 f"decisions come {age:.2f} s after what they are about and are not sent, expected "
                 f"{self.config.largest_command_age:g} s: free the machine, or raise largest_command_age"
             )
+
+    def _check_followed(self, link: Link) -> None:
+        """Ends an episode in which the robot does not get the actions: somebody else may own it."""
+        self._refused_in_a_row = 0 if link.is_followed else self._refused_in_a_row + 1
+        if self._refused_in_a_row >= REFUSED_IN_A_ROW:
+            raise self._trouble(link.why_not)
 
     def _next_sight(self, link: Link) -> Sight:
         """What is seen at the next moment of the steady rate, or as soon as it is."""

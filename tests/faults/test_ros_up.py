@@ -15,6 +15,7 @@ import yaml
 from robot_agent_ros.endpoints import subscription
 from robot_agent_ros.graph import JOINT_STATES
 
+from tests.ros_ears import ears
 from tests.ros_graph import ROOT, Processes, alone
 from tests.ros_robot import PlayedRobot
 
@@ -91,6 +92,37 @@ def test_an_end_right_after_the_beginning_is_as_quiet(tmp_path: Path):
         up.send_signal(signal.SIGINT)  # while the agent still imports
         assert up.wait(60) == 0, processes.log("up")
         assert "Traceback" not in processes.log("up")
+
+
+def test_an_end_while_the_agent_is_configured_waits_for_nothing(tmp_path: Path):
+    with Processes(tmp_path) as processes:
+        path = robot_file(tmp_path)
+        up = processes.start("up", ["-m", "robot_agent.cli.main", "ros", "up", "--robot", str(path)])
+        run, end = tmp_path / "run", time.monotonic() + 120
+        while not run.exists():  # the first thing that configuring does
+            assert time.monotonic() < end, processes.log("up")
+            time.sleep(0.005)
+        began = time.monotonic()
+        up.send_signal(signal.SIGINT)
+        assert up.wait(90) == 0, processes.log("up")
+        assert time.monotonic() - began < 30
+        log = processes.log("up")
+    assert "is killed" not in log, log
+    assert "Traceback" not in log, log
+    assert not run.exists(), "a start that was ended is no run"
+
+
+def test_an_agent_that_is_shut_down_ends_the_graph_with_status_2(tmp_path: Path):
+    with ears() as heard, Processes(tmp_path) as processes:
+        path = robot_file(tmp_path)
+        up = processes.start("up", ["-m", "robot_agent.cli.main", "ros", "up", "--robot", str(path), "--no-autostart"])
+        wait_for_line(processes, "up: sim_body, gate, agent", 60)
+        heard.change("agent", "configure")
+        heard.change("agent", "inactive_shutdown")
+        assert up.wait(90) == 2, processes.log("up")
+        log = processes.log("up")
+    assert "agent ended with status 0, so the others were ended too" in log, log
+    assert "is killed" not in log, log
 
 
 def process_list() -> str:

@@ -31,6 +31,7 @@ class RobotLink:
     def __init__(self, name: str, body: RobotBody, config: AgentConfig) -> None:
         os.environ.update(whole_frames(os.environ))  # DDS looks there when the context begins
         self._config = config
+        self._newest = 0
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(name, context=self._context, enable_rosout=False)
@@ -41,8 +42,13 @@ class RobotLink:
 
     @property
     def is_followed(self) -> bool:
-        """Whether the gate lets the commands of these moments through; of a gate that need not be there: yes."""
-        return not self._config.require_gate or self._gateway.status == "following"
+        """Whether the gate has accepted the newest command; of a gate that need not be there: yes."""
+        return not self._config.require_gate or self._gateway.accepted(self._newest)
+
+    @property
+    def why_not(self) -> str:
+        """Why it was not accepted, as far as the gate says."""
+        return self._gateway.why_not
 
     @property
     def last_refusal(self) -> str:
@@ -71,7 +77,7 @@ class RobotLink:
 
     def send(self, commanded: NDArray[Any]) -> None:
         """Commands the joints (n,), as decided now."""
-        self._gateway.send(commanded)
+        self._newest = self._gateway.send(commanded)
 
     def close(self) -> None:
         """Leaves the graph; the gate, which gets no more commands, holds."""

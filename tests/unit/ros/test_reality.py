@@ -47,6 +47,7 @@ class PlayedRobot:
         self.refuses: Callable[[], None] = lambda: None
         self.obeys = np.ones(3)
         self.is_followed, self.last_refusal, self.open = True, "", 0
+        self.why_not = "the gate does not accept the commands"
 
     def now(self) -> float:
         return self.time
@@ -194,6 +195,22 @@ def test_a_decision_that_is_late_is_not_sent_and_ten_in_a_row_are_refused():
     assert len(robot.sent) == sent
     robot.time += 0.2
     with pytest.raises(BodyError, match=r"decisions come 0\.\d+ s after what they are about and are not sent"):
+        made.step(UP)
+
+
+def test_an_episode_whose_commands_the_gate_refuses_is_none():
+    robot = PlayedRobot()
+    made = of(robot)
+    made.reset(seed=1)
+    made.step(UP)
+    robot.is_followed = False  # somebody else owns the robot
+    for _ in range(reality.REFUSED_IN_A_ROW - 1):
+        made.step(UP)
+    with pytest.raises(BodyError, match="ros:toy: the gate does not accept the commands"):
+        made.step(UP)
+    robot.is_followed = True
+    made.reset(seed=1)
+    for _ in range(5):
         made.step(UP)
 
 
