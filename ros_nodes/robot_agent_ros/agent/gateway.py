@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from contextlib import suppress
@@ -17,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.commands import fill_command, topic_of
-from robot_agent_ros.agent.mismatch import Limits
+from robot_agent_ros.agent.mismatch import Limits, read_limits
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.endpoints import message_class, publisher, subscription
 from robot_agent_ros.graph import ACCEPTED, GATE_STATUS, TWIST_COMMAND
@@ -30,6 +29,12 @@ BASE_FRAME = "base_link"
 """In which the velocity of a body is (REP 105)."""
 REMEMBERED = 400
 """Acceptances, of 2 s at the fastest rate."""
+WAITS_FOR = {
+    "stopped": "it was stopped, until gate/reset is called",
+    "not_following": "the robot did not follow, until gate/reset is called",
+    "not_enabled": "it waits for gate/enable",
+}
+"""What a person must do, by the gate's status."""
 GATE_OBEYS = ("following", "holding")
 """States of the gate in which a command that is fresh is obeyed."""
 
@@ -50,7 +55,7 @@ class Gateway:
     """
 
     def __init__(self, node: Node, group: CallbackGroup | None = None) -> None:
-        self.status = self.last_refusal = self.owner = ""
+        self.status = self.last_refusal = self.owner = self._detail = ""
         self.limits: Limits = {}
         self.command_timeout = float("inf")
         self._heard = float("-inf")
@@ -110,12 +115,14 @@ class Gateway:
         if time.monotonic() - self._heard > GATE_SILENCE:
             raise Refused("gate_missing", "the gate says nothing, so nobody would obey: start it, or set require_gate")
         if self.status not in GATE_OBEYS:
-            raise Refused(f"gate_{self.status}", "the gate does not let commands through")
+            why = self._detail or WAITS_FOR.get(self.status, "")
+            raise Refused(f"gate_{self.status}", f"the gate lets no commands through{': ' if why else ''}{why}")
 
     def _on_status(self, message: DiagnosticStatus) -> None:
         self._heard, self.status = time.monotonic(), message.message
         values = {one.key: one.value for one in message.values}
         self.last_refusal, self.owner = values.get("last refusal", ""), values.get("owner", "")
+        self._detail = values.get("detail", "")
+        self.limits = read_limits(values.get("limits", "{}"))
         with suppress(ValueError):  # a stranger's words
-            self.limits = json.loads(values.get("limits", "{}"))
             self.command_timeout = float(values.get("command_timeout [s]", "inf"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from robot_agent_ros.agent.body import RobotBody
@@ -14,6 +15,19 @@ _SLACK = 0.02
 """Share of a speed or a time that is no mismatch."""
 _MARGIN = 0.01
 """rad that is none."""
+
+
+def read_limits(text: str) -> Limits:
+    """The limits as the gate says them, in JSON; none from words that are not a gate's."""
+    try:
+        return {
+            str(name): {
+                key: float(one[key]) for key in ("lower", "upper", "velocity") if key in one or key == "velocity"
+            }
+            for name, one in json.loads(text).items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def mismatches(body: RobotBody, limits: Limits, command_timeout: float) -> list[str]:

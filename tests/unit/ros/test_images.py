@@ -81,6 +81,15 @@ def test_a_camera_of_12_bits_is_scaled_where_it_is_declared_and_refused_where_it
         to_rgb(message(encoding, numbers), 10)
 
 
+def test_a_png_of_12_bits_is_scaled_where_it_is_declared_and_refused_where_it_is_not():
+    file = io.BytesIO()
+    Image.fromarray(GREY.astype(np.uint16) << 4).save(file, "PNG")
+    image = SimpleNamespace(format="png", data=file.getvalue())
+    np.testing.assert_array_equal(from_compressed(image, 12), wanted("mono16"))
+    with pytest.raises(MessageError, match="set image_bits"):
+        from_compressed(image)
+
+
 def test_depth_is_no_picture_unless_its_numbers_are_declared():
     depth = np.full((6, 8), 40_000, "<u2")
     with pytest.raises(MessageError, match="depth in mm"):
