@@ -83,6 +83,11 @@ class RunningAgent:
         """Waits until its status is this."""
         self._ears.until(lambda: self.report.get("message", "") == message, seconds)
 
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return self._processes.log(self.name)
+
     def end(self) -> np.ndarray:
         """Ends it and returns the rows that it kept."""
         self._processes.stop(self.name, timeout=60)
@@ -160,7 +165,9 @@ def stopped_while_acting(stage: Stage) -> Outcome:
         ears.call(STOP)
         stopped = time.time()
         agent.says("holding: gate_stopped")
-        ears.listen(2.0)
+        ears.listen(3.0)
+        (line,) = [one for one in agent.log.splitlines() if "holding: gate_stopped" in one]  # once, and why
+        assert "until gate/reset is called" in line
         ears.call(RESET)
         reset = time.time()
         agent.says("acting")

@@ -30,6 +30,7 @@ from robot_agent_ros.errors import NodeError, ParameterError
 from robot_agent_ros.executable import Interrupted, run_node
 from robot_agent_ros.graph import AGENT, GOAL, REWARD
 from robot_agent_ros.live_parameters import LiveParameters
+from robot_agent_ros.news import News
 
 CHECKPOINT_PATIENCE = 30.0
 """s that the last checkpoint may take; with `HOLDING` and `keeper.CLOSING` it is below the 60 s that starters grant."""
@@ -79,7 +80,7 @@ class AgentNode(LifecycleNode):
         self.is_configuring = self.is_shut_down = False
         self._why = "not configured yet"
         self._is_compared = False
-        self._said, self._held = "", Counter[str]()
+        self._news, self._held = News(self._tell), Counter[str]()
         self._left: tuple[Path, AgentConfig] | None = None
         self._updates = (0, time.monotonic())
         self._updates_per_second = 0.0
@@ -289,15 +290,17 @@ class AgentNode(LifecycleNode):
         state = report.message
         if brief and report.level is Level.OK:
             state += f", with holds in between: {', '.join(brief)}"
-        if self._mind is None or state == self._said:  # why it is unconfigured is said where it fails
+        if self._mind is None:  # why it is unconfigured is said where that fails
             return
-        self._said = state
         why = report.values.get("why", "")
-        sentence = f"{state}: {why}" if why else state
-        if report.level is Level.OK and not brief:
-            self.get_logger().info(sentence)
-        else:
+        is_trouble = bool(brief) or report.level is not Level.OK
+        self._news.state("state", state, f"{state}: {why}" if why else state, is_trouble, time.monotonic())
+
+    def _tell(self, sentence: str, is_trouble: bool) -> None:
+        if is_trouble:  # rclpy tells the two calls apart by their line
             self.get_logger().warning(sentence)
+        else:
+            self.get_logger().info(sentence)
 
     def _compare(self) -> None:
         """Says once what does not fit the gate."""

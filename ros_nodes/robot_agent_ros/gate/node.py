@@ -34,7 +34,7 @@ from robot_agent_ros.endpoints import publisher, service, subscription
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
 from robot_agent_ros.gate.lead import Lead
-from robot_agent_ros.gate.news import REFUSALS, STATUSES, News
+from robot_agent_ros.gate.news import REFUSALS, STATUSES
 from robot_agent_ros.gate.outlet import UNNAMED, Outlet, full_name
 from robot_agent_ros.graph import (
     ACCEPTED,
@@ -52,6 +52,7 @@ from robot_agent_ros.graph import (
     TWIST_COMMAND,
 )
 from robot_agent_ros.live_parameters import LiveParameters
+from robot_agent_ros.news import News
 from robot_agent_ros.polling import UNREADABLE, Polled, waiting
 from robot_agent_ros.scheduling import ask_for_priority, threads_of_process
 from robot_agent_ros.sources import Sources

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from robot_agent_bodies.gate.gate import Refusal, Status
-from robot_agent_ros.gate.news import REFUSALS, STATUSES, News
+from robot_agent_ros.gate.news import REFUSALS, STATUSES
+from robot_agent_ros.news import News
 
 Lines = list[tuple[str, bool]]
 
