@@ -35,6 +35,10 @@ WAITS_FOR = {
     "not_enabled": "it waits for gate/enable",
 }
 """What a person must do, by the gate's status."""
+OWNER_SILENCE = 1.0
+"""s without an acceptance after which the owner that the gate names is another."""
+OWNER_COMES_BACK = 1.5
+"""s that a gate which was started again is left to whom it obeyed before."""
 GATE_OBEYS = ("following", "holding")
 """States of the gate in which a command that is fresh is obeyed."""
 
@@ -66,6 +70,7 @@ class Gateway:
         self._statuses = subscription(node, GATE_STATUS, self._on_status, group)
         self._acceptances = subscription(node, ACCEPTED, lambda message: None, Polled())
         self._accepted: deque[int] = deque(maxlen=REMEMBERED)
+        self._accepted_at = self._not_before = float("-inf")
 
     def lead(self, body: RobotBody) -> None:
         """Commands are this body's from now on."""
@@ -93,7 +98,10 @@ class Gateway:
         with suppress(*UNREADABLE):
             for message, _ in waiting(self._acceptances):
                 self._accepted.append(to_nanoseconds(message))
-        return stamp in self._accepted
+        if stamp not in self._accepted:
+            return False
+        self._accepted_at = time.monotonic()
+        return True
 
     @property
     def why_not(self) -> str:
@@ -117,12 +125,17 @@ class Gateway:
         if self.status not in GATE_OBEYS:
             why = self._detail or WAITS_FOR.get(self.status, "")
             raise Refused(f"gate_{self.status}", f"the gate lets no commands through{': ' if why else ''}{why}")
+        if not self.owner and time.monotonic() < self._not_before:
+            raise Refused("gate_unowned", "the gate has no owner any more, and the agent that had it comes first")
 
     def _on_status(self, message: DiagnosticStatus) -> None:
-        self._heard, self.status = time.monotonic(), message.message
+        now = time.monotonic()
+        self._heard, self.status = now, message.message
         values = {one.key: one.value for one in message.values}
         self.last_refusal, self.owner = values.get("last refusal", ""), values.get("owner", "")
         self._detail = values.get("detail", "")
+        if self.owner and now - self._accepted_at > OWNER_SILENCE:
+            self._not_before = now + OWNER_COMES_BACK
         self.limits = read_limits(values.get("limits", "{}"))
         with suppress(ValueError):  # a stranger's words
             self.command_timeout = float(values.get("command_timeout [s]", "inf"))

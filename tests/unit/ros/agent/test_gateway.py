@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
+from robot_agent_ros.agent import gateway as module
 from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.agent.gateway import Gateway
 from robot_agent_ros.agent.making_body import body_of_parameters
@@ -97,6 +99,37 @@ def test_who_owns_the_robot_and_what_the_gate_lets_through_is_heard(pair: tuple[
     assert gateway.limits == limits
     assert "foreign_publisher" in gateway.why_not
     assert "commanded by /other, until gate/release is called" in gateway.why_not
+
+
+def test_a_gate_that_starts_again_is_left_to_whom_it_obeyed_before(
+    pair: tuple[Gateway, PlayedGate], monkeypatch: pytest.MonkeyPatch
+):
+    gateway, gate = pair
+    now = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def says(owner: str) -> None:
+        before = gateway.last_refusal
+        gate.say("holding", owner=owner, last_refusal=f"word after {before}")
+        until(lambda: gateway.poll() or gateway.last_refusal != before)
+
+    says("")
+    gateway.check()  # nobody had it
+    says("/other")
+    says("")
+    with pytest.raises(Refused) as refused:
+        gateway.check()
+    assert refused.value.name == "gate_unowned"
+    now[0] += module.OWNER_COMES_BACK + 0.1
+    says("")
+    gateway.check()
+
+    stamp = gateway.send(np.zeros(1))
+    gate.accept(stamp)
+    until(lambda: gateway.accepted(stamp))
+    says("/agent")
+    says("")
+    gateway.check()  # it was its own
 
 
 @pytest.mark.parametrize("words", ["as you like", "3", "[1]", '{"a": 1}', '{"a": {}}', '{"a": {"velocity": "fast"}}'])
