@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ros_faults import agent, gate
 from tests.ros_faults.scenario import stage
 from tests.ros_faults.table import SCENARIOS
 
@@ -19,3 +20,7 @@ def test_fault(name: str, tmp_path: Path):
         outcome = SCENARIOS[name](here)
     assert outcome.beyond == 0
     assert outcome.never == 0
+
+
+def test_no_scenario_hides_another():
+    assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (agent, gate))

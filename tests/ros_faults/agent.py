@@ -222,8 +222,8 @@ def paused_clock(stage: Stage) -> Outcome:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "joints in two messages": joints_in_two_messages,
-    "paused clock": paused_clock,
+    "agent with joints in two messages": joints_in_two_messages,
+    "agent with a paused clock": paused_clock,
     "every command refused": every_command_refused,
     "second agent on one gate": second_agent,
     "stopped while acting": stopped_while_acting,
