@@ -207,9 +207,10 @@ class Agent:
             usable = finite & (result.status.cpu().numpy() != PlanStatus.NON_FINITE)
             expected = self.mind.reward_scale.value_in_world(result.value).to(torch.float32).cpu().numpy()
             value = np.where(usable, expected, np.float32(np.nan))
-        source = Source.RANDOM if self.weights_version == 0 else Source.PLAN
+        chosen = Source.RANDOM if self.weights_version == 0 else Source.PLAN
+        source = tuple(chosen if is_usable else Source.REPEATED for is_usable in usable)
         actions = np.where(usable[:, None], actions, state.action)
-        decision = Decision((source,) * len(rows), (time.perf_counter() - start) * 1e3, value, ~usable)
+        decision = Decision(source, (time.perf_counter() - start) * 1e3, value, ~usable)
         next_state = replace(
             state, frames=frames, plan=plan, goal=goal, action=actions, step=state.step + 1, decision=decision
         )

@@ -26,13 +26,14 @@ GOAL_KEYS = ("achieved_goal", "desired_goal")
 
 
 class Source(IntEnum):
-    """Who chose an action."""
+    """Who chose an action; `REPEATED` is the one before, where plan or observation was not finite."""
 
     PLAN = 0
     POLICY = 1
     RANDOM = 2
     HUMAN = 3
     DEMO = 4
+    REPEATED = 5
 
 
 @dataclass(frozen=True)

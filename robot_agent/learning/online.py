@@ -138,7 +138,7 @@ class OnlineLearner:
     def publish(self) -> None:
         """Offers the current weights to whoever acts, and looks for updates that were skipped since the last time."""
         self.count_skipped()
-        self.weights.publish(self.learner.mind.state_dict())
+        self.weights.publish(self.learner.mind.state_dict(), self.updates)
 
     def count_skipped(self) -> None:
         """Brings `skipped_updates` up to date and dumps the batches of those since; waits for the device."""

@@ -70,11 +70,11 @@ def test_new_weights_are_swapped_in_between_two_steps():
     _, state = loop.step(observation, state)
     assert state.decision is not None
     assert state.decision.source == (Source.RANDOM,)
-    store.publish(Agent(SPEC, AGENT, seed=9).mind.state_dict())
+    store.publish(Agent(SPEC, AGENT, seed=9).mind.state_dict(), 30)
     _, state = loop.step(observation, state)
     assert state.decision is not None
     assert state.decision.source == (Source.PLAN,)
-    assert loop.agent.weights_version == 1
+    assert loop.agent.weights_version == 30
 
 
 def test_transitions_chain_and_an_episode_ends_with_a_final_observation():
@@ -121,7 +121,7 @@ def test_seeds_differ_between_episodes_agents_and_runs():
 
 def test_the_loop_does_not_wait_for_the_clock_of_the_body():
     store = LocalWeightStore()
-    store.publish(Agent(SPEC, AGENT).mind.state_dict())
+    store.publish(Agent(SPEC, AGENT).mind.state_dict(), 1)
     loop = Loop(Agent(SPEC, AGENT), store)
     state = loop.agent.initial_state()
     observation = {"agent": PointMass().reset(seed=0)[0]}

@@ -95,9 +95,11 @@ def test_an_observation_that_is_not_finite_repeats_the_last_safe_action(poison: 
     np.testing.assert_array_equal(acted["agent"], safe["agent"])
     assert state.decision is not None
     assert state.decision.fallback.tolist() == [True]
+    assert state.decision.source == (Source.REPEATED,)
     _, state = agent.act({"agent": observation()}, state)
     assert state.decision is not None
     assert state.decision.fallback.tolist() == [False]
+    assert state.decision.source == (Source.PLAN,)
 
 
 def test_what_was_not_seen_leaves_the_plan_and_the_goal_as_they_were():
@@ -146,8 +148,10 @@ def test_weights_that_are_not_finite_repeat_the_last_safe_action():
     safe, state = agent.act({"agent": observation()}, agent.initial_state())
     agent.mind.world_model.dynamics.weights[0].fill_(torch.nan)
     agent.planner.refresh()
-    acted, _ = agent.act({"agent": observation()}, state)
+    acted, state = agent.act({"agent": observation()}, state)
     np.testing.assert_array_equal(acted["agent"], safe["agent"])
+    assert state.decision is not None
+    assert state.decision.source == (Source.REPEATED,)
 
 
 def test_several_robots_are_decided_for_at_once_and_one_may_fail():
@@ -159,6 +163,7 @@ def test_several_robots_are_decided_for_at_once_and_one_may_fail():
     assert np.isfinite(actions["b"]).all()
     assert state.decision is not None
     assert state.decision.fallback.tolist() == [True, False]
+    assert state.decision.source == (Source.REPEATED, Source.PLAN)
 
 
 def test_without_exploration_the_action_is_the_mean_of_the_best_plans():

@@ -13,7 +13,7 @@ from robot_agent.drivers.driver import Driver, EpisodeSummary, Listener
 from robot_agent.errors import BodyError
 from robot_agent.loop import Loop
 from robot_agent.replay.replay import Replay, ReplayWriter
-from robot_agent.types import BodySpec, Transition
+from robot_agent.types import BodySpec, Source, Transition
 from tests.small import AGENT
 from tests.worlds import PointMass
 
@@ -109,6 +109,7 @@ def test_what_a_broken_sensor_saw_is_quarantined_and_the_body_repeats_its_last_s
     heard = live({"agent": body}, 6, Keep())
     decisions = [state.decision for state in heard.states]
     assert [bool(decision and decision.fallback[0]) for decision in decisions] == [False] * 2 + [True] + [False] * 3
+    assert [step.source for step in heard.steps] == [Source.RANDOM] * 2 + [Source.REPEATED] + [Source.RANDOM] * 3
     np.testing.assert_array_equal(body.actions[2], body.actions[1])
     valid = Replay(tmp_path).segments[0].rows["valid"]
     assert valid.tolist() == [True, True, False, True, True, True, True]  # the last one is the final observation

@@ -19,11 +19,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from robot_agent.agent import Agent, AgentConfig
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, ProcessLearnerService, _serve_forever
 from robot_agent.learning.weight_store import LocalWeightStore
+from robot_agent.loop import Loop
 from tests.small import MIND
 from tests.unit.learning.lived import SPEC, live
 
@@ -42,10 +44,39 @@ def test_inline_only_real_updates_are_published_and_reported(tmp_path: Path):
     assert service.drain_metrics() == []
     live(tmp_path, [20])
     service.advance(120)
-    assert (service.updates, (service.weights.latest() or (0, {}))[0]) == (120, 1)
+    assert (service.updates, (service.weights.latest() or (0, {}))[0]) == (120, 120)
     (record,) = service.drain_metrics()
     assert record["updates"] == 100
     assert "loss_reward" in record
+
+
+@pytest.mark.parametrize("start", [InlineLearnerService, ProcessLearnerService])
+def test_the_version_of_weights_is_the_updates_of_the_learner_also_after_a_resume(tmp_path: Path, start):
+    live(tmp_path, [60])
+    service = start(job(tmp_path, online=replace(ONLINE, publish_every=1)))
+    agents = [Agent(SPEC, AgentConfig(MIND)) for _ in range(2)]
+    patience = time.monotonic() + 60
+
+    def learn(decisions: int) -> None:
+        while service.updates < decisions and time.monotonic() < patience:
+            service.advance(decisions)
+
+    def newest(agent: Agent) -> int:
+        Loop(agent, service.weights).swap_weights()
+        return agent.weights_version
+
+    learn(20)
+    service.checkpoint(20, {})
+    assert newest(agents[0]) == 20
+    learn(30)
+    service.close()
+    assert newest(agents[0]) == 30
+    service = start(job(tmp_path, online=replace(ONLINE, publish_every=1), resume=True))
+    assert newest(agents[1]) >= 20  # shared weights are still those of 30 updates
+    assert newest(agents[0]) == 30
+    learn(40)
+    service.close()
+    assert [newest(agent) for agent in agents] == [40, 40]
 
 
 def test_inline_weights_that_did_not_learn_are_not_published(tmp_path: Path):
