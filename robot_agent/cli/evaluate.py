@@ -103,7 +103,8 @@ def run(argv: Sequence[str]) -> int:
     record = evaluate_run(folder, config, command, returns)
     print(f"return {spoken(record['returns'])} ({folder.evaluation(elsewhere(command))})")
     if record["cut_off"]:
-        print(f"{record['cut_off']} episodes did not end and were cut off after {command.longest_episode} decisions")
+        lived = f"{record['cut_off']} of {record['episodes']} episodes"
+        print(f"cut off after {command.longest_episode} decisions, since they did not end: {lived}")
     if record["successes"]:
         print(f"success in {spoken_rate(record['successes'])}")
     return 0

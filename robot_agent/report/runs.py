@@ -66,7 +66,8 @@ class RunRecord:
         found: list[tuple[float, str]] = []
         before: tuple[Any, ...] | None = None
         for last, episode in pairwise([{"frames": 0}, *self.episodes]):
-            drift = episode.get("drift", {})
+            said = episode.get("drift")
+            drift = said if isinstance(said, Mapping) else {}  # of other people's environments it may be anything
             now = (episode.get("chapter"), tuple(sorted(drift)))
             if before is not None and now != before:
                 words = ", ".join(sorted(drift)) or "as made"

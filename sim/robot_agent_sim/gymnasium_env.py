@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import numbers
 from collections.abc import Sequence
@@ -30,14 +31,18 @@ def make_gymnasium(
 ) -> gymnasium.Env[Any, Any]:
     """The registered environment `name` in the common form (see `robot_agent_sim.make`).
 
+    As gymnasium has it, a name may begin with the module that registers the environment: `my_worlds:Reach-v0`.
+
     Raises:
         gymnasium.error.UnregisteredEnv: no environment of this name.
         ValueError: it misses a package, or its spaces do not fit the common form.
     """
     prepare_gl_process()
+    module, _, registered = name.rpartition(":")
+    if module:
+        _import(module, name)
     try:
-        arguments: dict[str, Any] = {"render_mode": "rgb_array"} if _renders_rgb_arrays(name) else {}
-        env = gymnasium.make(name, disable_env_checker=True, **arguments)
+        env = _make(registered)
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise ValueError(f"the world gym/{name} misses a package ({error}): install what it needs") from error
     except gymnasium.error.Error:
@@ -89,6 +94,28 @@ def adapt(
 
         adapted = CameraObservation(adapted, "camera/main", camera_size, take_image)
     return NormalizedAction(ActionRepeat(ChangedCommand(LateObservation(adapted)), action_repeat))
+
+
+def _import(module: str, name: str) -> None:
+    """Registers what a module brings."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise ValueError(
+            f"the module of the world gym/{name} cannot be imported ({type(error).__name__}: {error}): "
+            "install it, or put its folder on PYTHONPATH"
+        ) from error
+
+
+def _make(name: str) -> gymnasium.Env[Any, Any]:
+    """The environment, with rendering if it declares it and takes a `render_mode`."""
+    if _renders_rgb_arrays(name):
+        try:
+            return gymnasium.make(name, disable_env_checker=True, render_mode="rgb_array")
+        except TypeError as error:
+            if "render_mode" not in str(error):
+                raise
+    return gymnasium.make(name, disable_env_checker=True)
 
 
 def _renders_rgb_arrays(name: str) -> bool:

@@ -21,6 +21,7 @@ from robot_agent.agent import Agent
 from robot_agent.errors import RobotAgentError
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.replay.replay import Replay
+from robot_agent.report import write_report
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life
 from robot_agent.run.video import write_video
@@ -131,6 +132,8 @@ def _lived(kind: Kind, folder: Path, adapt: Adapt) -> Iterator[str]:
         yield f"{summary['frames']} frames counted, {sum(len(step.actions) for step in steps)} lived"
     if json.loads((folder / "summary.json").read_text())["status"] != "finished":
         yield "no summary"
+    if kind.is_reported:
+        write_report([folder], folder / "report.html")
     ended = sum(step.over for step in steps)
     if len(RunFolder.open(folder).read_metrics()) != ended:
         yield "metrics do not have a line an episode"

@@ -54,11 +54,23 @@ INFO = [
     Kind("success is an array of several", "info", info=lambda frame: {"success": np.ones(3, bool)}),
     Kind("success is an array of one", "info", info=lambda frame: {"is_success": np.array([True])}),
     Kind("success is a text", "info", info=lambda frame: {"success": "yes"}),
-    Kind("world is an array", "info", info=lambda frame: {"world": np.zeros((64, 64)), "chapter": np.int64(1)}),
+    Kind(
+        "world is an array",
+        "info",
+        info=lambda frame: {"world": np.zeros((64, 64)), "chapter": np.int64(1)},
+        is_reported=True,
+    ),
     Kind(
         "world is an object with NaN and keys of numbers", "info", info=lambda frame: {"world": {1: np.nan, 2: set()}}
     ),
-    Kind("info contains itself", "info", info=_itself),
+    Kind("drift is a number", "info", info=lambda frame: {"drift": 1.5, "chapter": [frame.number]}, is_reported=True),
+    Kind(
+        "drift is a list of anything",
+        "info",
+        info=lambda frame: {"drift": [None, 1, "a"], "chapter": {"a": 1}},
+        is_reported=True,
+    ),
+    Kind("info contains itself", "info", info=_itself, is_reported=True),
 ]
 
 # ---- pictures from render ----

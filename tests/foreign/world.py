@@ -67,6 +67,7 @@ class Kind:
         refused: what the sentence says that must refuse it; None for a world in which an agent can live.
         warned: what a warning must say, if one is expected.
         make: builds the world; by default as described here.
+        is_reported: write the report of its run as well.
         is_adapted: whether it goes through `adapt`, or is in the common form already.
     """
 
@@ -96,6 +97,7 @@ class Kind:
     refused: str | None = None
     warned: str | None = None
     make: Callable[[Kind], World] | None = None
+    is_reported: bool = False
     is_adapted: bool = True
 
     def world(self) -> World:

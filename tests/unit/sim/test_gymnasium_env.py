@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -409,3 +410,49 @@ def test_a_step_that_takes_no_time_is_refused(wrong: Any) -> None:
     tiny.metadata = {"control_dt": wrong}
     with pytest.raises(ValueError, match="its control_dt is"):
         adapt(tiny, ("proprio",))
+
+
+def test_a_world_may_be_named_with_the_module_that_registers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "worlds_of_a_stranger.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('stranger/Swing-v3', entry_point='gymnasium.envs.classic_control:PendulumEnv')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        env = robot_agent_sim.make("gym/worlds_of_a_stranger:stranger/Swing-v3")
+        assert env.reset(seed=0)[0]["proprio"].shape == (3,)
+        with pytest.raises(robot_agent_sim.UnknownWorldError, match="unknown world"):
+            robot_agent_sim.make("gym/worlds_of_a_stranger:stranger/Slide-v0")
+    finally:
+        gymnasium.registry.pop("stranger/Swing-v3", None)
+    with pytest.raises(ValueError, match=r"cannot be imported \(ModuleNotFoundError: .*PYTHONPATH"):
+        robot_agent_sim.make("gym/no_such_module:Swing-v3")
+
+
+def test_a_world_that_declares_rendering_and_takes_no_render_mode_is_lived_in_without_pictures() -> None:
+    class Plain(Tiny):
+        def __init__(self) -> None:
+            super().__init__(VECTOR)
+
+    gymnasium.register("stranger/Plain-v0", entry_point=Plain)
+    try:
+        assert robot_agent_sim.make("gym/stranger/Plain-v0").reset(seed=0)[0]["proprio"].shape == (2,)
+        with pytest.raises(ValueError, match="no rgb_array rendering: leave out camera"):
+            robot_agent_sim.make("gym/stranger/Plain-v0", streams=("camera",))
+    finally:
+        del gymnasium.registry["stranger/Plain-v0"]
+
+
+def test_a_world_that_cannot_be_built_is_one_sentence() -> None:
+    class Unbuilt(Tiny):
+        def __init__(self) -> None:
+            raise RuntimeError("no licence")
+
+    gymnasium.register("stranger/Unbuilt-v0", entry_point=Unbuilt)
+    try:
+        with pytest.raises(ValueError, match=r"cannot be built \(RuntimeError: no licence"):
+            robot_agent_sim.make("gym/stranger/Unbuilt-v0")
+    finally:
+        del gymnasium.registry["stranger/Unbuilt-v0"]
