@@ -22,6 +22,7 @@ from robot_agent_bags.sqlite_file import read_sqlite
 from robot_agent_bags.storage import Channel, Raw, Report
 
 PATTERNS = ("*.mcap", "*.db3", "*.mcap.zstd", "*.db3.zstd")
+ROS_1_MAGIC = b"#ROSBAG"
 DISORDER = 1_000_000_000
 """ns by which a message may lie behind a later one before its file is taken for one that is not sorted by time."""
 
@@ -254,6 +255,8 @@ def _read_plain(path: Path, file: IO[bytes], begins: bytes, report: Report) -> I
         yield from read_sqlite(path, report)
     elif begins.startswith(MCAP_MAGIC):
         yield from read_mcap(file, report)
+    elif begins.startswith(ROS_1_MAGIC):
+        report("it is a bag of ROS 1, expected one of ROS 2: convert it with `rosbags-convert`")
     elif not begins:
         report("it is empty")
     else:

@@ -103,6 +103,8 @@ def run(argv: Sequence[str]) -> int:
     print(f"  reward known: {report.rewards}; quarantined: {done.quarantined}; actions clipped: {report.clipped}")
     if report.between:
         print(f"  commands between two decisions, every {1e3 * (done.survey.spacing or 0):.0f} ms: {report.between}")
+    if report.pauses:
+        print(f"  pauses of more than 1.8 periods: {report.pauses}")
     for name, count in report.refused.most_common():
         print(f"  not used, {name}: {count}")
     if done.survey.late:

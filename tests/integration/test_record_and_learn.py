@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from robot_agent_bags.bag import read_messages
-from robot_agent_ros.graph import COMMAND, DIAGNOSTICS, JOINT_STATES, RECORDER, SIM_BODY
+from robot_agent_ros.graph import COMMAND, DIAGNOSTICS, JOINT_STATES, POSITIONS, RECORDER, SIM_BODY
 from robot_agent_ros.messages.joints import read_joints
 from robot_agent_sim.servo_arm.reach import JOINTS
 from rosbags.highlevel import AnyReader
@@ -42,6 +42,7 @@ def act(listener: Ears, decisions: int) -> int:
                 message = listener.message(COMMAND, joint_names=list(JOINTS), points=[point])
                 message.header.stamp = state.header.stamp
                 listener.say(COMMAND, message)
+                listener.say(POSITIONS, listener.message(POSITIONS, data=command.tolist()))  # as the gate would
                 given, last = given + 1, now
         return given >= decisions
 

@@ -110,7 +110,7 @@ class Living:
             if role is JOINTS:
                 self._feel(one)
             elif role is CAMERA and self.body.spec.cameras:
-                self._offer(self._camera, one, to_seconds(message.header.stamp), message)
+                self._offer(self._camera, one, to_seconds(message.header.stamp) or self._now(one), message)
             elif role is LENS:
                 self._reader.look_through(message)
             elif role is GOALS:
@@ -127,7 +127,7 @@ class Living:
         return feed.offer(stamp, self._now(one), lambda: what, largest, self.config.future_tolerance)
 
     def _feel(self, one: Recorded) -> None:
-        stamp = to_seconds(one.message.header.stamp)
+        stamp = to_seconds(one.message.header.stamp) or self._now(one)
         try:
             joints = self._partial.add(one.message, stamp)
         except MessageError as error:

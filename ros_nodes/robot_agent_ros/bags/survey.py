@@ -17,7 +17,7 @@ from robot_agent_ros.agent.partial import Partial
 from robot_agent_ros.bags.joints import Moved
 from robot_agent_ros.bags.obeyed import ASKED, Word, not_accepted, not_obeyed, refused_by_gate
 from robot_agent_ros.bags.orders import FAST, SLOW, Order, Point, read_order, spacing_of, spread, thinned
-from robot_agent_ros.bags.publishers import BEYOND, JUMP, astray, check_jumps, check_numbers
+from robot_agent_ros.bags.publishers import BEYOND, JUMP, SEVERAL, astray, check_jumps, check_numbers
 from robot_agent_ros.bags.roles import ACCEPTANCES, COMMANDS, GATE, JOINTS, TIME, Role
 from robot_agent_ros.graph import POSITIONS, TRAJECTORY, TWIST
 from robot_agent_ros.messages.error import MessageError
@@ -29,6 +29,8 @@ FOLLOWED_AFTER = 0.1
 """s after a command, when joints are on their way to it."""
 DIGITS = 16
 """Of a count that something damaged."""
+OUTPUTS = (TRAJECTORY.name, POSITIONS.name, TWIST.name)
+"""Of the gate, to controllers: what it sent itself counts."""
 POSITIONS_TYPE = "std_msgs/msg/Float64MultiArray"
 
 
@@ -66,11 +68,13 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
     ):
         heard.take(roles[one.topic], one)
     moved = heard.moved
-    if not len(moved.stamps) and heard.delays:
+    if not len(moved.stamps) and heard.published:
         raise BagError(
             f"{topic_of[JOINTS]} of {bag.path} has no joint states of {', '.join(body.joints)}, only of "
             f"{', '.join(sorted(heard.names)) or 'none'}{heard.why}: give the world or the parameters of this robot"
         )
+    if len(heard.published) > SEVERAL and np.ptp(heard.published) == 0:
+        raise BagError(f"all of {bag.path} was logged at one time, so when it came is not known: record it again")
     late = heard.late
     read = [
         read_order(one, number, body, one.published - late if clock is None else clock)
@@ -81,14 +85,12 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
     away = astray(moved.positions, JUMP)
     check_jumps(bag, topic_of[JOINTS], away)
     moved = Moved(moved.stamps[~away], moved.positions[~away])
-    if not topic_of[COMMANDS].endswith(
-        (TRAJECTORY.name, POSITIONS.name, TWIST.name)
-    ):  # what the gate itself sent counts
+    if not topic_of[COMMANDS].endswith(OUTPUTS):
         orders = not_accepted(orders, heard.accepted) if heard.accepted else refused_by_gate(orders, heard.statuses)
     dt = body.spec.control_dt
-    spacing = spacing_of([order for order in orders if order.wanted is not None])
-    _check_spacing(bag, topic_of[COMMANDS], spacing, dt)
     every = list(_in_time(orders, [points for _, points in read], moved, dt))
+    spacing = spacing_of([order for order in every if order.wanted is not None])
+    _check_spacing(bag, topic_of[COMMANDS], spacing, dt)
     orders = thinned(every, spacing, dt) if spacing is not None and spacing < FAST * dt else every
     between = len(every) - len(orders)
     if isinstance(body, ServoBody):
@@ -113,6 +115,7 @@ class _Heard:
     commands: list[tuple[Recorded, float | None]] = field(default_factory=list)
     numbers: dict[str, list[int]] = field(default_factory=dict)
     clock: float | None = None
+    published: list[float] = field(default_factory=list)
 
     def take(self, role: Role, one: Recorded) -> None:
         """Another message."""
@@ -128,8 +131,12 @@ class _Heard:
             self._feel(one)
 
     def _feel(self, one: Recorded) -> None:
+        self.published.append(one.published)
         stamp = to_seconds(one.message.header.stamp)
-        self.delays.append(one.published - stamp)
+        if stamp:
+            self.delays.append(one.published - stamp)
+        else:  # without one, as of when it was sent
+            stamp = one.published if self.clock is None else self.clock
         self.names |= set(one.message.name)
         for name in set(one.message.name) & set(self.partial.joints):
             self.numbers.setdefault(name, []).append(one.sequence)

@@ -265,6 +265,9 @@ def test_what_is_no_recording_is_refused_with_what_was_expected(tmp_path: Path):
     (tmp_path / "text.mcap").write_text("hello, this is text")
     with pytest.raises(BagError, match="begins neither as an MCAP nor as a sqlite3 file does"):
         Bag(tmp_path / "text.mcap")
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(100))
+    with pytest.raises(BagError, match="is a bag of ROS 1, expected one of ROS 2"):
+        Bag(tmp_path / "old.bag")
 
 
 def test_another_encoding_than_cdr_is_named(tmp_path: Path):

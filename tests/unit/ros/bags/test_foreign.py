@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from robot_agent_bags.bag import Bag
 from robot_agent_bags.errors import BagError
 from robot_agent_ros.bags.importing import import_bag
 from robot_agent_ros.graph import CAMERA_INFO, COMMAND, IMAGE, JOINT_STATES, POSITIONS, TRAJECTORY, Topic
 from robot_agent_ros.messages.images import fill_image
+from robot_agent_ros.recorder.bag import Bag as Recorder
+from robot_agent_ros.recorder.bag import Channel as RecorderChannel
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectoryPoint
 
@@ -59,6 +62,29 @@ def test_stamps_of_a_clock_of_their_own_are_taken_as_they_are(tmp_path: Path, ah
         rows = rows_of(tmp_path / f"run{number}")
         check(tmp_path, lived, rows)
         assert rows["stamp"][0] == pytest.approx(START + 0.1 + ahead, abs=0.02)
+
+
+def test_joint_states_without_stamps_are_as_of_when_they_were_sent(tmp_path: Path):
+    def unstamped(now: float, position: np.ndarray):
+        for topic, message in joints_at_once(now, position):
+            message.header.stamp.sec = message.header.stamp.nanosec = 0
+            yield topic, message
+
+    lived = Arm(tmp_path / "bag", states=unstamped)
+    done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
+    assert not done.report.refused
+    check(tmp_path, lived, rows_of(tmp_path / "run"))
+
+
+def test_a_recording_that_was_logged_at_one_time_is_refused(tmp_path: Path):
+    Arm(tmp_path / "bag")
+    timeless = Recorder(tmp_path / "timeless")
+    for raw in Bag(tmp_path / "bag").raw():
+        channel = raw.channel
+        timeless.write(RecorderChannel(channel.topic, channel.type, channel.definition), raw.data, 7, 7)
+    timeless.close()
+    with pytest.raises(BagError, match="was logged at one time"):
+        import_bag(tmp_path / "timeless", tmp_path / "run", CONFIG)
 
 
 def test_joint_states_in_two_messages_are_put_together(tmp_path: Path):
@@ -126,6 +152,27 @@ def test_a_trajectory_of_several_points_is_a_decision_each_period(tmp_path: Path
     assert len(actions) == 29
     np.testing.assert_allclose(actions[:20], [[0.25, 0.0, -0.25]] * 20, atol=1e-5)
     np.testing.assert_allclose(actions[20:], [[0.0, 0.4, 0.0]] * 9, atol=1e-5)
+
+
+def test_trajectories_with_pauses_between_them_are_episodes(tmp_path: Path):
+    """The commands are 2 s apart; what they ask is not."""
+    points = {0.1: [[0.0, 0.0, 0.0], [0.5, 0.0, -0.5]], 2.1: [[0.5, 0.0, -0.5], [0.0, 0.0, 0.0]]}
+
+    def follows(now: float, position: np.ndarray):
+        times, places = [0.1, 1.1, 2.1, 3.1], np.array([*points[0.1], *points[2.1]])
+        return joints_at_once(now, np.array([np.interp(now - START, times, column) for column in places.T]))
+
+    def commands(now: float, command: np.ndarray):
+        begins = min(points, key=lambda at: abs(at - (now - START)))
+        if abs(begins - (now - START)) < 0.01:
+            yield from trajectory([0.0, 1.0], points[begins])(now, command)
+
+    Arm(tmp_path / "bag", 4.0, commands=commands, states=follows)
+    done = import_bag(tmp_path / "bag", tmp_path / "run", CONFIG)
+    actions = rows_of(tmp_path / "run")["action"]
+    assert (done.episodes, done.report.pauses, len(actions)) == (2, 1, 38)
+    np.testing.assert_allclose(actions[:19], [[0.25, 0.0, -0.25]] * 19, atol=1e-5)
+    np.testing.assert_allclose(actions[19:], [[-0.25, 0.0, 0.25]] * 19, atol=1e-5)
 
 
 def test_a_point_that_is_to_be_reached_later_is_gone_to_from_where_the_arm_is(tmp_path: Path):

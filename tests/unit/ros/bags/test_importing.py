@@ -18,7 +18,7 @@ from robot_agent_ros.agent.config import AgentConfig
 from robot_agent_ros.bags import importing
 from robot_agent_ros.bags.importing import import_bag
 from robot_agent_ros.errors import ParameterError
-from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND
+from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND, Topic
 from robot_agent_ros.messages.images import fill_image
 from robot_agent_ros.recorder.bag import Bag
 
@@ -63,7 +63,8 @@ def test_every_decision_comes_back_with_what_it_was_about_and_what_came_of_it(tm
     assert not rows["terminated"].any()
 
 
-def test_a_rovers_twists_come_back_as_the_speeds_of_its_wheels(tmp_path: Path):
+@pytest.mark.parametrize("row", [TWIST_COMMAND, Topic("cmd_vel", "geometry_msgs/Twist", "command", "user", (), "")])
+def test_a_rovers_twists_come_back_as_the_speeds_of_its_wheels(tmp_path: Path, row: Topic):
     actions = np.random.default_rng(0).uniform(-1, 1, (12, 2))
     bag = Bag(tmp_path / "bag")
     for index, (left, right) in enumerate(0.04 * 15 * actions):  # m/s of each wheel
@@ -77,9 +78,10 @@ def test_a_rovers_twists_come_back_as_the_speeds_of_its_wheels(tmp_path: Path):
         fill_lens(info, 12, 16)
         put(bag, CAMERA_INFO, info, now + 0.002)
         put(bag, IMAGE, image, now + 0.002)
-        twist = blank(TWIST_COMMAND, now + 0.005)
-        twist.twist.linear.x, twist.twist.angular.z = (left + right) / 2, (right - left) / 0.17
-        put(bag, TWIST_COMMAND, twist, now + 0.006)
+        message = blank(row, now + 0.005 if row is TWIST_COMMAND else None)
+        twist = message.twist if row is TWIST_COMMAND else message
+        twist.linear.x, twist.angular.z = (left + right) / 2, (right - left) / 0.17
+        put(bag, row, message, now + 0.006)
     bag.close()
     import_bag(tmp_path / "bag", tmp_path / "run", replace(CONFIG, world="rover/goal"))
     rows = rows_of(tmp_path / "run")
