@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from robot_agent.errors import BodyError
 from robot_agent.mind import Mind, MindConfig, with_reward_scale
 from robot_agent.planning.planner import Planner, PlannerConfig
 from robot_agent.types import CAMERA_PREFIX, AgentId, BodySpec, Observation, Source
+
+ONLY_AGENT: AgentId = "agent"
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class AgentState:
         goal: float32 `(robots, goal_dim)`, what each robot is after: the world's `desired_goal` where it gives one,
             else what the caller set.
         action: float32 `(robots, action_dim)`, the last safe action.
-        episode: int64 `(robots,)`, and `step` int64 `(robots,)` within it: with the agent's seed they determine all
-            noise, so a decision can be repeated.
+        episode: int64 `(robots,)`, and `step` int64 `(robots,)` within it: with the agent's seed and the robot's name
+            they determine all noise, so a decision can be repeated, whichever robots are decided for with it.
         decision: how the last actions came about, None before the first.
     """
 
@@ -117,7 +120,7 @@ class Agent:
         self.planner.refresh()
         self.weights_version = version
 
-    def initial_state(self, agents: Sequence[AgentId] = ("agent",), episode: int = 0) -> AgentState:
+    def initial_state(self, agents: Sequence[AgentId] = (ONLY_AGENT,), episode: int = 0) -> AgentState:
         """The state in which an episode begins, for each agent."""
         robots = len(agents)
         stack = self.config.mind.encoder.frame_stack
@@ -191,11 +194,11 @@ class Agent:
             plan, usable, value = state.plan, finite, np.full(len(rows), np.nan, np.float32)
         else:
             result = self.planner.plan(
-                self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
+                self._latents(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
                 torch.from_numpy(goal).to(self.device),
                 state.context,
                 state.plan,
-                seed=int(self._generator(state, 0).integers(2**62)),
+                seeds=[int(self._generator(state, row).integers(2**62)) for row in range(len(rows))],
             )
             actions = (result.action if explore else result.mean[:, 0]).cpu().numpy()
             seen = torch.from_numpy(finite).to(self.device)
@@ -221,8 +224,19 @@ class Agent:
         cameras = {name: torch.from_numpy(stack).to(self.device) for name, stack in frames.items()}
         return self.mind.encoder(cameras, torch.from_numpy(proprio).to(self.device).unsqueeze(1))[:, 0]
 
+    def _latents(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
+        """As `encode_stacked`, robot by robot: products of other sizes are rounded otherwise."""
+        robots = (slice(row, row + 1) for row in range(len(proprio)))
+        return torch.cat(
+            [
+                self.encode_stacked({name: stack[robot] for name, stack in frames.items()}, proprio[robot])
+                for robot in robots
+            ]
+        )
+
     def _generator(self, state: AgentState, row: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, row, int(state.episode[row]), int(state.step[row])))
+        key = _noise_key(state.agents[row])
+        return np.random.default_rng((self.seed, key, int(state.episode[row]), int(state.step[row])))
 
     def _stacked(self, rows: Sequence[Observation], state: AgentState) -> dict[str, NDArray[np.uint8]]:
         """The frame stacks with the newest frames; an episode's first frame fills its whole stack."""
@@ -249,6 +263,11 @@ class Agent:
             # A number that is not finite leads to the last safe action; the networks need not see it.
             vectors[index] = np.nan_to_num(vector, posinf=0.0, neginf=0.0)
         return vectors
+
+
+def _noise_key(agent: AgentId) -> int:
+    """Differs between robots, and is the same in whatever company; 0 for the name that a robot alone has."""
+    return 0 if agent == ONLY_AGENT else int.from_bytes(hashlib.sha256(agent.encode()).digest()[:8], "little")
 
 
 def is_finite(observation: Observation) -> bool:

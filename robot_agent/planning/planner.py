@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,7 +19,8 @@ class PlannerConfig:
 
     Attributes:
         search: samples, iterations, horizon, elites, temperature and noise of MPPI.
-        deadline_ms: when it runs out between two iterations, the best plan so far is used; None for no deadline.
+        deadline_ms: of a decision for all robots; when a robot's share runs out between two iterations, its best plan
+            so far is used; None for no deadline.
         backend: of the rollout core; auto takes the fastest that this machine has.
         precision: of the products; None for float32 on a CPU and bfloat16 on a GPU. float16 is faster on Intel CPUs
             since 2023.
@@ -69,27 +71,53 @@ class Planner:
         goal: Tensor,
         context: Tensor,
         state: PlanState,
-        seed: int,
+        seeds: Sequence[int],
         proposals: Tensor | None = None,
     ) -> PlanResult:
-        """A plan for each robot.
+        """A plan for each robot, searched for by itself: it is the same whichever robots it is asked for with.
 
         Args:
             latent: `(robots, latent_dim)`.
             goal: `(robots, goal_dim)`, as the world gives it; embedded here.
             context: `(robots, context_dim)`.
             state: what the last plan left.
-            seed: of all noise of this plan.
+            seeds: of all noise of each robot's plan.
             proposals: `(robots, k, horizon, action_dim)` further candidates, or None.
         """
-        return plan(
-            self.packed,
-            latent,
-            self.mind.goal_encoder(goal),
-            context,
-            proposals,
-            state,
-            self.config.search,
-            seed,
-            self.config.deadline_ms,
-        )
+        deadline_ms = None if self.config.deadline_ms is None else self.config.deadline_ms / len(seeds)
+
+        def plan_one(row: int, seed: int) -> PlanResult:
+            one = slice(row, row + 1)
+            return plan(
+                self.packed,
+                latent[one],
+                self.mind.goal_encoder(goal[one]),
+                context[one],
+                None if proposals is None else proposals[one],
+                PlanState(state.mean[one], state.std[one], state.fresh[one]),
+                self.config.search,
+                seed,
+                deadline_ms,
+            )
+
+        return _joined([plan_one(row, seed) for row, seed in enumerate(seeds)])
+
+
+def _joined(plans: Sequence[PlanResult]) -> PlanResult:
+    if len(plans) == 1:
+        return plans[0]
+
+    def rows(name: str) -> Tensor:
+        return torch.cat([getattr(one, name) for one in plans])
+
+    mean, std = rows("mean"), rows("std")
+    return PlanResult(
+        action=rows("action"),
+        mean=mean,
+        std=std,
+        value=rows("value"),
+        uncertainty=rows("uncertainty"),
+        status=rows("status"),
+        state=PlanState(mean, std, torch.cat([one.state.fresh for one in plans])),
+        iterations=max(one.iterations for one in plans),
+    )

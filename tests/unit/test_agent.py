@@ -67,6 +67,33 @@ def test_a_decision_can_be_repeated():
     assert not np.array_equal(first["agent"], other["agent"])
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_decision_is_the_same_whichever_robots_are_decided_for_with_it(learned: bool):
+    agent = learned_agent() if learned else Agent(SPEC, AGENT)
+    seen = {name: observation(0.1 * place, pixel=20 * place) for place, name in enumerate("abc")}
+
+    def two_decisions(company: str) -> dict[str, np.ndarray]:
+        state = agent.initial_state(tuple(company))
+        observations = {name: seen[name] for name in company}
+        for name in company:  # the episodes are not the same ones
+            state = agent.begin_episode(state, name, ord(name))
+        first, state = agent.act(observations, state)
+        second, _ = agent.act(observations, state)
+        return {name: np.stack([first[name], second[name]]) for name in company}
+
+    alone = {name: two_decisions(name)[name] for name in "abc"}
+    for company in ("ab", "ba", "cab"):
+        for name, actions in two_decisions(company).items():
+            np.testing.assert_array_equal(actions, alone[name])
+    assert len({actions.tobytes() for actions in alone.values()}) == 3
+
+
+def test_robots_that_see_the_same_draw_noise_of_their_own():
+    agent = learned_agent()
+    actions, _ = agent.act(dict.fromkeys("ab", observation()), agent.initial_state(("a", "b")))
+    assert not np.array_equal(actions["a"], actions["b"])
+
+
 def test_acting_leaves_the_state_it_was_given_alone():
     agent = learned_agent()
     state = agent.initial_state()

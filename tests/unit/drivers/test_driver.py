@@ -88,9 +88,10 @@ def test_the_end_of_one_bodys_episode_leaves_the_others_alone():
     ]
 
 
-def test_the_first_body_lives_the_same_beside_another_as_alone():
+@pytest.mark.parametrize("left_first", [True, False])
+def test_a_body_lives_the_same_beside_another_as_alone(left_first: bool):
     alone = live({"left": PointMass()}, 50)
-    beside = live({"left": PointMass(), "right": PointMass()}, 50)
+    beside = live({name: PointMass() for name in (("left", "right") if left_first else ("right", "left"))}, 50)
     lefts = [step for step in beside.steps if step.agent_id == "left"]
     np.testing.assert_array_equal([step.action for step in alone.steps], [step.action for step in lefts])
     np.testing.assert_array_equal(

@@ -41,7 +41,7 @@ def seen() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def plan(agent: Agent, seed: int = 3, **changes: torch.Tensor) -> PlanResult:
     latent, goal, context = seen()
     arguments = {"latent": latent, "goal": goal, "context": context} | changes
-    return agent.planner.plan(**arguments, state=agent.initial_state("ab").plan, seed=seed)
+    return agent.planner.plan(**arguments, state=agent.initial_state("ab").plan, seeds=(seed, seed + 100))
 
 
 def test_the_best_proposal_becomes_the_plan():
