@@ -69,7 +69,14 @@ class Processes:
 
     def start(self, name: str, args: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Starts a Python with these arguments under a name."""
-        environment = {**os.environ, "PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1", **alone(), **(env or {})}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": SOURCES,
+            "OMP_NUM_THREADS": "1",
+            "XDG_RUNTIME_DIR": str(self.folder),
+            **alone(),
+            **(env or {}),
+        }
         environment.pop("PYTHONUNBUFFERED", None)  # people do not set it
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(

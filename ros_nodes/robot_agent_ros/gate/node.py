@@ -22,6 +22,7 @@ from rclpy.subscription import Subscription
 from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.config import AXES, GateConfig, joint_limits
 from robot_agent_bodies.gate.gate import Bar, Command, Gate, Now, Refusal, Status
+from robot_agent_bodies.gate.last_output import LastOutput, folder_of_user
 from robot_agent_bodies.gate.trajectory import Trajectory
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -86,7 +87,8 @@ class GateNode(Node):
         super().__init__(GATE.name)
         self.config = LiveParameters(self, GateConfig).config
         prepare_process(self.config.core)
-        self.gate = Gate(self.config)
+        self._last_output = self._find_last_output()
+        self.gate = Gate(self.config, self._last_output.read() if self._last_output else None)
         self._lock = threading.Lock()
         self._ends = threading.Event()
         self._told: tuple[float, Status | None] = (0.0, None)
@@ -131,6 +133,17 @@ class GateNode(Node):
         if refusal:
             self.get_logger().warning(refusal)
         return 0 if refusal else priority
+
+    def _find_last_output(self) -> LastOutput | None:
+        """Where this robot's gate keeps what the next one begins from; None if it has no use for that, or no place."""
+        if not self.config.measures or self.config.moves_by_velocity:
+            return None
+        domain, name = os.environ.get("ROS_DOMAIN_ID", "0"), self.get_fully_qualified_name().replace("/", ".")
+        try:
+            return LastOutput(folder_of_user() / f"{domain}{name}.json")
+        except OSError as error:
+            self.get_logger().warning(f"a gate that is started again begins where joints are measured: {error}")
+            return None
 
     def end(self) -> None:
         """Brakes, and goes on sending until the output rests."""
@@ -197,12 +210,24 @@ class GateNode(Node):
         states = self.gate.step(now)
         if states is not None:
             self._outlet.publish(self._message(states, now))
+            if not self._outlet.why:
+                self._keep_last_output(states)
         told_at, told = self._told
         real = time.monotonic()
         if self.gate.status is not told or real - told_at >= STATUS_PERIOD:
             self._told = (real, self.gate.status)
             self._status.publish(self._status_message())
             self._tell(real)
+
+    def _keep_last_output(self, states: Sequence[State]) -> None:
+        if self._last_output is None:
+            return
+        positions = [state.position for state in states]
+        try:
+            self._last_output.keep(dict(zip(self.config.joints, positions, strict=True)) if self.gate.rests else None)
+        except OSError as error:  # no memory: it is a help, and no reason to leave the robot alone
+            self._last_output = None
+            self.get_logger().warning(f"where the output rests cannot be kept: {error}")
 
     def _message(self, states: Sequence[State], now: Now) -> Any:
         if self.config.output in ("forward_position", "forward_velocity"):
