@@ -212,9 +212,7 @@ class Gate:
         last, self._last_step = self._last_step, now
         self._trajectory = None
         if not self._streams and last is not None:
-            for (
-                shaper
-            ) in self.shapers:  # the robot went on while nothing was sent: along the last trajectory, to its end
+            for shaper in self.shapers:  # the robot went on along the last trajectory, to its end if need be
                 shaper.advance(self._passed(last, now))
         if self._started and self._is_unseen(now):
             return None
@@ -235,7 +233,7 @@ class Gate:
             self._plan(goal, seconds, now)
             return tuple(shaper.advance(seconds) for shaper in self.shapers)
         ahead = self._ahead(now)
-        self._plan(None if ahead > self.config.lead else goal, longest, now)
+        self._plan(goal, longest, now)
         self._trajectory = trajectory([shaper.motion for shaper in self.shapers], now.ros + round(1e9 * ahead))
         return tuple(shaper.state for shaper in self.shapers)
 
@@ -286,8 +284,9 @@ class Gate:
         Where the controller may want something else than the output, it gets the time to approach that within limits:
         at the start, and while it does not do what it is sent.
         """
-        if now.steady < self._settled:
-            return max(self.config.lead, self._settled - now.steady)
+        settles = self._settled - now.steady
+        if settles > self.config.lead:
+            return settles
         if self._latched is Status.NOT_FOLLOWING and self.rests:
             return max(self.config.lead, approach_seconds(self.limits, self._lags()))
         return self.config.lead
@@ -358,6 +357,8 @@ class Gate:
             return Status.NOT_ENABLED
         if self.config.measures and self._fresh(now) is None:
             return Status.JOINTS_LOST
+        if now.steady < self._settled:
+            return Status.WAITING_FOR_REST
         if now.steady < self._clock_settles:
             return Status.CLOCK_JUMPED
         return Status.CLOCK_STOPPED if self._is_clock_stopped(now) else None

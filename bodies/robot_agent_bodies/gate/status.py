@@ -11,7 +11,7 @@ class Status(Enum):
     WAITING_FOR_JOINTS = "waiting_for_joints"
     """Nothing is sent yet: not every joint has been measured."""
     WAITING_FOR_REST = "waiting_for_rest"
-    """Nothing is sent yet: a joint still moves."""
+    """Nothing is sent yet: a joint still moves. Or a trajectory controller is on its way to where the gate begins."""
     OUTSIDE_LIMITS = "outside_limits"
     """Nothing is sent yet: a joint is beyond its limits; move it back by hand."""
     FOLLOWING = "following"
