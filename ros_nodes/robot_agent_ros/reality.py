@@ -18,8 +18,9 @@ from robot_agent.errors import BodyError
 from robot_agent.types import Observation
 from robot_agent_ros.agent.body import ServoBody
 from robot_agent_ros.agent.cadence import Cadence
+from robot_agent_ros.agent.clocks import Clock, SteadyClock
 from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.agent.control import GRACE, Clock, Sight, SteadyClock
+from robot_agent_ros.agent.control import GRACE, Sight
 from robot_agent_ros.agent.link import RobotLink
 from robot_agent_ros.agent.making_body import body_of_world, make_world
 from robot_agent_ros.agent.pairing import Refused

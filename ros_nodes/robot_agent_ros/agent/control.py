@@ -19,6 +19,7 @@ from robot_agent.loop import Loop
 from robot_agent.types import Observation
 from robot_agent_ros.agent.body import RobotBody
 from robot_agent_ros.agent.cadence import Cadence
+from robot_agent_ros.agent.clocks import LOOK_AGAIN, Clock
 from robot_agent_ros.agent.episodes import Episodes
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
@@ -34,13 +35,8 @@ LONGEST_WAIT = 0.6
 """Share of a period that a command waits at most, from the moment of its decision on."""
 SHARE_OF_AGE = 0.8
 """Of the age that a command may have: it waits no longer."""
-STANDSTILL = 0.5
-"""s of real time after which simulated time that does not move is waited for."""
 _RECENT = 150
 """Decisions that say how long they take."""
-_LOOK_AGAIN = 0.0004
-_SPIN = 0.0003
-"""s before a deadline in which a thread no longer sleeps, since waking it may take as long."""
 _COLLECT_EVERY = 30
 """Decisions between two looks of the garbage collector, which then happen where nothing waits."""
 
@@ -77,74 +73,6 @@ class Senses(Protocol):
         Raises:
             Refused: there is nothing to act on.
         """
-
-
-class Clock(Protocol):
-    """The clock that decisions follow."""
-
-    def now(self) -> float:
-        """s; steady, or a simulator's."""
-
-    def wait(self, until: float) -> None:
-        """Returns at that time, or a little later."""
-
-    def ros(self) -> float:
-        """s of ROS's clock, in which stamps are."""
-
-
-class SteadyClock:
-    """Real time; sleeps until shortly before a deadline and looks at the clock for the rest.
-
-    Args:
-        ros: gives s of ROS's clock.
-    """
-
-    def __init__(self, ros: Callable[[], float]) -> None:
-        self.ros = ros
-
-    def now(self) -> float:
-        """s, monotonic."""
-        return time.monotonic()
-
-    def wait(self, until: float) -> None:
-        """Returns at that time."""
-        left = until - time.monotonic()
-        if left > _SPIN:
-            time.sleep(left - _SPIN)
-        while time.monotonic() < until:
-            pass
-
-
-class RosClock:
-    """A simulator's time, which may stand still or run fast.
-
-    Args:
-        ros: gives s of ROS's clock.
-        ends: is set when nobody waits any more.
-    """
-
-    def __init__(self, ros: Callable[[], float], ends: threading.Event) -> None:
-        self.ros = ros
-        self._ends = ends
-        self._seen, self._moved = 0.0, time.monotonic()
-
-    def now(self) -> float:
-        """s of ROS's clock."""
-        now = self.ros()
-        if now != self._seen:
-            self._seen, self._moved = now, time.monotonic()
-        return now
-
-    @property
-    def stands_still(self) -> bool:
-        """Whether simulated time has not moved for a while, or has never come."""
-        return time.monotonic() - self._moved > STANDSTILL
-
-    def wait(self, until: float) -> None:
-        """Returns at that time, after a clock that went back, or when nobody waits any more."""
-        began = self.now()
-        while began <= self.now() < until and not self._ends.is_set():
-            time.sleep(_LOOK_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -328,7 +256,7 @@ class Control:
         # A picture that is a little late is worth a little waiting, unless pictures are gone altogether.
         patience = deadline + GRACE * self.period if not self.holding else deadline
         while not self.senses.poll() and self.clock.now() < patience and not self.ends.is_set():
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(LOOK_AGAIN)
 
     def _rest(self) -> None:
         """What is better done while nothing waits for it."""

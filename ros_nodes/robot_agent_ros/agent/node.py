@@ -16,12 +16,14 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Float64, Float64MultiArray
 
 from robot_agent.errors import RobotAgentError
+from robot_agent_ros.agent.clocks import Clock, RosClock, SteadyClock
 from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.agent.control import Clock, Control, ControlConfig, RosClock, SteadyClock
+from robot_agent_ros.agent.control import Control, ControlConfig
 from robot_agent_ros.agent.gateway import Gateway
 from robot_agent_ros.agent.keeper import Keeper
 from robot_agent_ros.agent.mind import Mind, make_mind
 from robot_agent_ros.agent.mismatch import mismatches
+from robot_agent_ros.agent.reporter import Reporter
 from robot_agent_ros.agent.sensors import RosSenses
 from robot_agent_ros.agent.unconfirmed import Unconfirmed
 from robot_agent_ros.diagnostics import Diagnostics, Level, Report
@@ -82,8 +84,7 @@ class AgentNode(LifecycleNode):
         self._is_compared = False
         self._news, self._held = News(self._tell), Counter[str]()
         self._left: tuple[Path, AgentConfig] | None = None
-        self._updates = (0, time.monotonic())
-        self._updates_per_second = 0.0
+        self._reporter = Reporter()
         self._next_episode = 0
         self._gateway = Gateway(self)
         subscription(self, GOAL, self._on_goal)
@@ -277,7 +278,10 @@ class AgentNode(LifecycleNode):
     # ---- what it says of itself ----
 
     def _report(self) -> Report:
-        report = self._state()
+        mind, senses = self._mind, self._senses
+        if mind is None or senses is None:
+            return Report(Level.WARN, f"unconfigured: {self._why}")
+        report = self._reporter.report(mind, senses, self._control, self._keeper, self._gateway.owner)
         self._announce(report)
         self._compare()
         return report
@@ -290,8 +294,6 @@ class AgentNode(LifecycleNode):
         state = report.message
         if brief and report.level is Level.OK:
             state += f", with holds in between: {', '.join(brief)}"
-        if self._mind is None:  # why it is unconfigured is said where that fails
-            return
         why = report.values.get("why", "")
         is_trouble = bool(brief) or report.level is not Level.OK
         self._news.state("state", state, f"{state}: {why}" if why else state, is_trouble, time.monotonic())
@@ -309,58 +311,6 @@ class AgentNode(LifecycleNode):
         self._is_compared = True
         for sentence in mismatches(self._mind.body, self._gateway.limits, self._gateway.command_timeout):
             self._warn(sentence)
-
-    def _state(self) -> Report:
-        mind, control, senses = self._mind, self._control, self._senses
-        if mind is None or senses is None:
-            return Report(Level.WARN, f"unconfigured: {self._why}")
-        values: dict[str, Any] = {f"age of {name} [s]": age for name, age in senses.ages().items()}
-        values |= {f"refused: {name}": count for name, count in senses.refused().items()}
-        if self._keeper is not None and mind.learner is not None:
-            values |= self._about_learning(mind, self._keeper)
-        if control is None:
-            return Report(Level.OK, "inactive", values)
-        values |= {
-            "loop rate [Hz]": control.rate.hz,
-            "loop jitter p99 [ms]": 1e3 * control.rate.jitter(control.period),
-            "loop jitter p99 [%]": 100 * control.rate.jitter(control.period) / control.period,
-            **control.plan.values("plan"),
-            **control.latency.values("observation to command"),
-            "decisions": control.decisions,
-            "decisions refused by the gate": control.lived.refused,
-            "owner of the gate": self._gateway.owner,
-            "overruns": control.overruns,
-            "real-time priority": control.priority,
-            "decisions skipped": control.cadence.skipped,
-            "weights version": mind.loop.agent.weights_version,
-            **{f"held: {name}": count for name, count in dict(control.held).items()},
-        }
-        if isinstance(control.clock, RosClock) and control.clock.stands_still:
-            why = "use_sim_time is set, and /clock stands still or does not come"
-            return Report(Level.WARN, "holding: waiting_for_clock", values | {"why": why})
-        if control.holding:
-            return Report(Level.WARN, f"holding: {control.holding}", values | {"why": control.sentence})
-        if mind.learner is not None and not mind.learner.runs:
-            return Report(Level.WARN, "acting: the learner has ended and starts again", values)
-        return Report(Level.OK, "acting", values)
-
-    def _about_learning(self, mind: Mind, keeper: Keeper) -> dict[str, Any]:
-        learner = mind.learner
-        assert learner is not None
-        now, (before, then) = time.monotonic(), self._updates
-        if now - then > 0.5:
-            self._updates = (learner.updates, now)
-            self._updates_per_second = max(0, learner.updates - before) / (now - then)
-        return {
-            "updates": learner.updates,
-            "updates/s": self._updates_per_second,
-            "learner": "runs" if learner.runs else f"ended: {learner.fault}",
-            "learner pid": learner.pid or 0,
-            "learner restarts": learner.restarts,
-            "steps kept": keeper.run.decisions,
-            "steps lost": keeper.lost,
-            "keeping": keeper.fault or "well",
-        }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from robot_agent_ros.agent import control
 from robot_agent_ros.agent.config import AgentConfig
-from robot_agent_ros.agent.control import LONGEST_WAIT, Control, ControlConfig, RosClock, Sight
+from robot_agent_ros.agent.control import LONGEST_WAIT, Control, ControlConfig, Sight
 from robot_agent_ros.agent.making_body import body_of_parameters
 from robot_agent_ros.agent.pairing import Refused
 from robot_agent_ros.agent.task import Task
@@ -307,22 +305,3 @@ def test_what_the_control_thread_starts_does_not_inherit_its_priority(world: Wor
     world.control._prepare_thread()
     assert asked == [(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)]
     assert world.control.priority == 7
-
-
-def test_simulated_time_that_stands_still_is_noticed_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch):
-    real, ros, ends = [10.0], [0.0], threading.Event()
-    monkeypatch.setattr(control, "time", SimpleNamespace(monotonic=lambda: real[0], sleep=lambda seconds: run(seconds)))
-    clock = RosClock(lambda: ros[0], ends)
-    seen: list[bool] = []
-
-    def run(seconds: float) -> None:
-        real[0] += seconds
-        if real[0] < 11.0:
-            ros[0] += seconds  # it runs, then it is paused, then somebody ends it
-        elif real[0] > 13.0:
-            ends.set()
-        seen.append(clock.stands_still)
-
-    clock.wait(100.0)
-    assert not any(seen[: int(1.4 / control._LOOK_AGAIN)])
-    assert all(seen[int(1.6 / control._LOOK_AGAIN) :])
