@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -177,6 +178,27 @@ def stopped_while_acting(stage: Stage) -> Outcome:
         return _outcome(robot, kept, (kept["stamp"] > stopped + _MARGIN) & (kept["stamp"] < reset - _MARGIN))
 
 
+def gate_killed_while_acting(stage: Stage) -> Outcome:
+    """The gate dies while the agent acts, and another one comes: of the time between nothing is kept."""
+    with _played(stage) as (robot, ears):
+        agent = RunningAgent(stage, ears)
+        robot.wait_for("holding", 60)
+        agent.activate()
+        agent.says("acting")
+        ears.listen(1.0)
+        stage.processes.stop(GATE.name, signal.SIGKILL)
+        killed = time.time()
+        agent.says("holding: gate_missing")
+        ears.listen(1.0)
+        started = time.time()
+        stage.processes.start_node(GATE, GATE_PARAMETERS)
+        agent.says("acting", 60)
+        ears.listen(1.0)
+        kept = agent.end()
+        assert np.sum(kept["stamp"] > started) > 0
+        return _outcome(robot, kept, (kept["stamp"] > killed + _MARGIN) & (kept["stamp"] < started))
+
+
 class _SplitRobot(JudgedRobot):
     """Publishes each joint in a message of its own, without velocities or efforts, as NaN."""
 
@@ -227,4 +249,5 @@ SCENARIOS: dict[str, Scenario] = {
     "every command refused": every_command_refused,
     "second agent on one gate": second_agent,
     "stopped while acting": stopped_while_acting,
+    "gate killed while acting": gate_killed_while_acting,
 }
