@@ -136,7 +136,7 @@ class Agent:
         )
 
     def warm_up(self, decisions: int = 20) -> None:
-        """Plans about nothing a few times: what is compiled, allocated or looked up late is so before it counts.
+        """Plans a few times for an observation of zeros, so that nothing is compiled or allocated during an episode.
 
         An agent that has learned nothing plans here, too: the first plan of its life comes in the midst of acting.
         """

@@ -138,7 +138,7 @@ class Transition:
     """One decision and what came of it: in `observation` the agent did `action` and received `reward`.
 
     `final_observation` is what was seen after the last action of an episode, None before. `reward` is None where
-    nobody gave one. A body without a name of its own goes by its agent's. `valid` is False for a step with a
+    there is none. A body without a name of its own goes by its agent's. `valid` is False for a step with a
     non-finite number: kept for people, never learned from.
     """
 

@@ -51,7 +51,7 @@ def usage() -> str:
         [
             "usage: robot-agent calibrate WHAT RECORDING [--out calibration.yaml] [options]",
             "",
-            "Measures a body from a recording: a folder, or a bag of ROS 2. (WHAT --help tells its options.)",
+            "Measures a body from a recording: a folder, or a bag of ROS 2. (WHAT --help lists its options.)",
             "",
             *(f"  {name:<{width}}  {summary}" for name, (_, summary) in kinds.items()),
             "",

@@ -46,7 +46,7 @@ class EvaluateCommand:
     """Decisions after which an episode is cut off: some worlds never end one."""
 
     learn: bool = False
-    """Go on learning meanwhile: the life of the run goes on for these episodes, and they are kept in its replay."""
+    """Learn meanwhile: the run continues for these episodes, and they are kept in its replay."""
 
     seed: int | None = None
     """Of the episodes; the run's own if not given. They never begin as an episode of the life did."""
@@ -64,7 +64,7 @@ class EvaluateCommand:
     """Of a life: where the first episode begins, counted from 1. Without it, life begins with its first chapter."""
 
     chapter_step: int = 0
-    """Of a life: at which step of that chapter. Life goes on from there, as in training."""
+    """Of a life: at which step of that chapter. Later steps follow as in training."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the mind lives."""
@@ -86,9 +86,7 @@ def run(argv: Sequence[str]) -> int:
     differing = ("world", "body", "opponent", "chapter")
     given = [name for name in differing if getattr(command, name) is not None]
     if command.learn and given:
-        raise RobotAgentError(
-            f"--learn goes on with the life of the run, in its own world: leave --{given[0]} or --learn out"
-        )
+        raise RobotAgentError(f"--learn continues the run in its own world: leave --{given[0]} or --learn out")
     if command.chapter is None and command.chapter_step:
         raise RobotAgentError("--chapter-step is a step of a chapter of a life: give --chapter too")
     folder = RunFolder.open(command.run)

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 COMMANDS = {
-    "train": "an agent learns a world from nothing, or goes on",
+    "train": "an agent learns a world from nothing, or resumes",
     "evaluate": "how good a run's agent is: mean, standard deviation, 95 % interval, a video",
     "sim2real": "how far a score in simulation can be trusted: other bodies, gaps with intervals, a page",
     "report": "one HTML page about one run or several",
@@ -32,7 +32,7 @@ def usage() -> str:
     lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: robot-agent COMMAND [options]   (COMMAND --help tells its options)",
+            "usage: robot-agent COMMAND [options]   (COMMAND --help lists its options)",
             "",
             "An embodied agent that never stops learning.",
             "",
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Returns:
-        its exit status; 2 for an error that a person can mend, told in one line on stderr; 130 for an interrupt.
+        its exit status; 2 for a user-fixable error, reported in one line on stderr; 130 for an interrupt.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args

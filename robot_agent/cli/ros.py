@@ -51,7 +51,7 @@ def parse(argv: Sequence[str]) -> UpCommand:
     if verb in ("-h", "--help"):  # `up` is the only verb: its help is the command's
         verb, options = "up", [verb]
     if verb != "up":
-        raise RobotAgentError("expected robot-agent ros up: --help tells its options")
+        raise RobotAgentError("expected robot-agent ros up: --help lists its options")
     return tyro.cli(UpCommand, args=options, prog="robot-agent ros up")
 
 

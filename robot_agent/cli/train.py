@@ -1,4 +1,4 @@
-"""`robot-agent train`: an agent starts from nothing, or goes on."""
+"""`robot-agent train`: starts a run, or resumes one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TrainCommand:
     """Learns a world by living in it.
 
     The run folder holds configuration, metrics, checkpoints, and every transition. Ctrl-C finishes the step, writes a
-    checkpoint, and says how to go on.
+    checkpoint, and prints the command that resumes the run.
     """
 
     out: Path
@@ -60,7 +60,7 @@ def _resume_as_flag(args: list[str]) -> list[str]:
     if "--resume" not in args:
         return args
     if "--config" in args:
-        raise RunError("--resume goes on with the run's own configuration and takes no --config: leave it out")
+        raise RunError("--resume uses the run's own configuration and takes no --config: leave it out")
     after = args.index("--resume") + 1
     named = after < len(args) and not args[after].startswith("-")
     out = _value_of(args, "--out")
@@ -102,7 +102,7 @@ def run(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
     command = parse(argv)
     if command.seeds and command.resume:
-        raise RobotAgentError("--seeds starts several runs and --resume goes on with one: give one of them")
+        raise RobotAgentError("--seeds starts several runs and --resume continues one: give one of them")
     if not command.seeds:
         return _train(command.out, command.run, command.resume)
     if len(set(command.seeds)) < len(command.seeds):
@@ -143,6 +143,6 @@ def _train(out: Path, config: RunConfig, resume: bool) -> int:
         f"mean return of the last episodes {'unknown' if mean is None else f'{mean:.1f}'}"
     )
     if summary["status"] == "interrupted":
-        print(f"go on with: robot-agent train --resume {out}")
+        print(f"resume with: robot-agent train --resume {out}")
         return 130
     return 0

@@ -60,7 +60,7 @@ class EpisodeSummary:
 
 
 def episode_seed(seed: int, agent: AgentId, episode: int) -> int:
-    """The seed of an episode's reset: depends on nothing that happened before, so a resumed life goes on the same."""
+    """The seed of an episode's reset: depends on nothing that happened before, so a resumed run continues the same."""
     digest = hashlib.sha256(f"{seed}/{agent}/{episode}".encode()).digest()
     return int.from_bytes(digest[:4], "little") >> 1
 
@@ -71,12 +71,12 @@ class Driver:
     Args:
         loop: decides for all bodies at once.
         bodies: agent id to environment, all of one shape.
-        listeners: told of each step and episode, in order.
+        listeners: called after each step and episode, in order.
         seed: of the episodes' resets.
-        first_episode: number of the next episode of each agent (a resumed life goes on counting).
+        first_episode: number of the next episode of each agent (a resumed run continues the count).
         keep_transitions: how many of an episode, the newest, to hand to `on_episode`; their `info` is what `REPORTED`
             names.
-        longest_episode: decisions after which an episode is cut off (truncated); None to let it go on.
+        longest_episode: decisions after which an episode is cut off (truncated); None for no limit.
 
     Attributes:
         cut_off: episodes that ended for that reason.

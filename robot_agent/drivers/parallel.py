@@ -67,10 +67,10 @@ class ParallelDriver(Driver):
         observations, rewards, terminated, truncated, infos = self.world.step(given)
         over = any(terminated.values()) or any(truncated.values())
         for row, agent in enumerate(self.bodies):
-            # Who lives on when another's end ends the episode is cut off, not dead.
+            # An agent that is alive when another one's end ends the episode is truncated, not terminated.
             cut = bool(truncated[agent]) or (over and not terminated[agent])
-            told = (observations[agent], rewards[agent], terminated[agent], cut, infos[agent])
-            over |= self._lived(row, agent, actions[agent], *told)
+            after = (observations[agent], rewards[agent], terminated[agent], cut, infos[agent])
+            over |= self._lived(row, agent, actions[agent], *after)
         self.decisions += len(self.bodies)
         if over:
             self._begin_life(self._summaries[next(iter(self.bodies))].episode + 1)

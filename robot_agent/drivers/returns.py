@@ -43,7 +43,7 @@ def one_number(value: Any) -> float | None:
 
 
 def reward_of(value: Any) -> float | None:
-    """A reward, None where nobody gave one.
+    """A reward, None where there is none.
 
     Raises:
         BodyError: it is not one number.

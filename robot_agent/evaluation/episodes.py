@@ -27,7 +27,7 @@ class EpisodeMeasures:
 
     Attributes:
         episode_return: sum of its rewards.
-        success: whether the task was done when it ended; None where nobody says.
+        success: whether the task was done when it ended; None where the world does not say.
         seconds_to_success: of the world's time, from the start until the task was done and stayed done; None without.
         seconds: of the world's time that it lasted.
         action_change: mean over entries and decisions of |a_t - a_{t-1}|, 0 to 2.
@@ -142,6 +142,6 @@ def film(agent: Agent, body: gymnasium.Env, episode: int, seed: int = 0) -> NDAr
 
 
 def worst_episodes(measures: Sequence[EpisodeMeasures], most: int) -> list[int]:
-    """Numbers of the episodes that failed, the lowest return first; of all where nobody says what a failure is."""
+    """Numbers of the episodes that failed, the lowest return first; of all where there is no success."""
     failed = [number for number, one in enumerate(measures) if not one.success]
     return sorted(failed, key=lambda number: measures[number].episode_return)[:most]

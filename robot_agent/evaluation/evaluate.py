@@ -65,7 +65,7 @@ class Evaluation:
         successes: whether the task was done when each episode ended; empty where the body does not say.
         video: rendered frames of the first episode or its beginning, empty if the body cannot be rendered.
         imagination: from the first episode, None if it cannot be rendered.
-        retrieval: see `retrieval_distance`; empty where the simulator tells no state.
+        retrieval: see `retrieval_distance`; empty where the simulator gives no state.
         transitions: decisions that were lived.
         decision_ms: time of each.
         cut_off: episodes that were cut off because they did not end.
@@ -141,7 +141,7 @@ def evaluate(
         episodes: how many.
         seed: the run's seed; the episodes' seeds are derived from it and differ from those of the life.
         render: record a video and the imagination strip of the first episode.
-        measure_latent: compare the latent's neighbours with the simulator's true state, where it tells it.
+        measure_latent: compare the latent's neighbours with the simulator's true state, where it gives one.
         on_episode: called with the number of episodes done.
         longest_episode: decisions after which an episode is cut off.
     """

@@ -92,7 +92,7 @@ def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32],
 def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float]:
     """`model_error_1` to `model_error_5` and `latent_rank` of one lived episode.
 
-    With a camera in a simulator that tells its true state, also the distances of `retrieval_distance`: a latent can
+    With a camera in a simulator that gives its true state, also the distances of `retrieval_distance`: a latent can
     have a high rank and still say little about the state.
     """
     latents = encode_episode(mind, observations_of(episode))
@@ -108,7 +108,7 @@ def latent_quality(mind: Mind, episode: Sequence[Transition]) -> dict[str, float
 
 
 def states_after(episode: Sequence[Transition]) -> NDArray[np.float64] | None:
-    """The simulator's true state after each decision `(steps, state_dim)`; None where it tells none, or no numbers of
+    """The simulator's true state after each decision `(steps, state_dim)`; None where it gives none, or no numbers of
     one width."""
     states: list[NDArray[np.float64]] = []
     for step in episode:

@@ -1,4 +1,4 @@
-"""What some episodes came to, alone and against the same episodes elsewhere, as plain mappings for a record."""
+"""What some episodes came to, alone and against the same episodes in another body, as plain mappings for a record."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def has_success(measures: Sequence[EpisodeMeasures]) -> bool:
     return all(one.success is not None for one in measures)
 
 
-def score(one: EpisodeMeasures, told: bool) -> float:
-    """Success as 0 or 1 where it is told, else the return."""
-    return float(bool(one.success)) if told else one.episode_return
+def score(one: EpisodeMeasures, by_success: bool) -> float:
+    """Success as 0 or 1 where episodes have one, else the return."""
+    return float(bool(one.success)) if by_success else one.episode_return
 
 
 def estimated(scores: Sequence[float], rate: bool) -> dict[str, float | None]:
@@ -37,23 +37,23 @@ def estimated(scores: Sequence[float], rate: bool) -> dict[str, float | None]:
 
 def gap(simulation: Sequence[EpisodeMeasures], reality: Sequence[EpisodeMeasures]) -> dict[str, Any]:
     """What reality gives less what simulation gives, of episodes that began alike; too few have no interval."""
-    told = has_success(simulation) and has_success(reality)
+    by_success = has_success(simulation) and has_success(reality)
     success = rate_difference([bool(one.success) for one in simulation], [bool(one.success) for one in reality])
     returns = mean_difference([one.episode_return for one in simulation], [one.episode_return for one in reality])
     of_returns: dict[str, float | None] = asdict(returns)
     if len(simulation) < FEWEST_FOR_AN_INTERVAL:
         of_returns |= {"low": None, "high": None}
-    return {"success": asdict(success) if told else None, "return": of_returns}
+    return {"success": asdict(success) if by_success else None, "return": of_returns}
 
 
 def summarised(measures: Sequence[EpisodeMeasures]) -> dict[str, Any]:
     """What some episodes came to."""
-    told = has_success(measures)
+    by_success = has_success(measures)
     done = [one.seconds_to_success for one in measures if one.seconds_to_success is not None]
     milliseconds = [ms for one in measures for ms in one.decision_ms]
     return {
         "episodes": len(measures),
-        "success": estimated([score(one, True) for one in measures], True) if told else None,
+        "success": estimated([score(one, True) for one in measures], True) if by_success else None,
         "return": estimated([one.episode_return for one in measures], False),
         "seconds_to_success": {"median": float(np.median(done)), "of": len(done)} if done else None,
         "action_change": float(np.mean([one.action_change for one in measures])),

@@ -94,7 +94,7 @@ def mean_maximum_rank_violation(simulation: ArrayLike, reality: ArrayLike) -> fl
 
 @dataclass(frozen=True)
 class Predictivity:
-    """How well scores in simulation tell scores in reality, across policies."""
+    """How well scores in simulation predict scores in reality, across policies."""
 
     pearson: Estimate
     mmrv: Estimate

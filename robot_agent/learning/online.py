@@ -1,4 +1,4 @@
-"""Learning beside living: pays the updates that the decisions so far owe, from replay, and publishes new weights."""
+"""Online learning: makes the updates that are due after the decisions so far, from replay, and publishes weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OnlineConfig:
 
     Attributes:
         updates_per_decision: the update-to-data ratio.
-        random_decisions: the first decisions are random; learning starts after them and owes their updates too.
+        random_decisions: the first decisions are random; learning starts after them, with the updates due for them too.
         publish_every: updates between two publications of the weights.
         learner: losses and optimisers.
         sampler: how sub-sequences are drawn.
@@ -49,7 +49,7 @@ class OnlineConfig:
     largest_dumps: int = 10
 
     def updates_due(self, decisions: int) -> int:
-        """Updates, skipped ones included, that a life of so many decisions shall have had."""
+        """Updates, skipped ones included, that are due after so many decisions."""
         return int(decisions * self.updates_per_decision) if decisions >= self.random_decisions else 0
 
 

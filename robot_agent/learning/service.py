@@ -115,7 +115,7 @@ class LearnerService(Protocol):
         """Ends learning."""
 
 
-class _Gauges:
+class _MeanMetrics:
     """Means of losses over some updates, of those that were finite."""
 
     def __init__(self) -> None:
@@ -124,9 +124,9 @@ class _Gauges:
         self._start = time.perf_counter()
         self._updates = 0
 
-    def add(self, gauges: Mapping[str, Tensor]) -> None:
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
         self._updates += 1
-        for name, value in gauges.items():
+        for name, value in metrics.items():
             finite = torch.isfinite(value)
             self._sums[name] = self._sums.get(name, 0) + torch.where(finite, value, 0)
             self._counts[name] = self._counts.get(name, 0) + finite
@@ -149,7 +149,7 @@ class InlineLearnerService:
         self.weights: WeightStore = LocalWeightStore()
         self._learner = job.build(self.weights)
         self._store = job.checkpoints()
-        self._gauges = _Gauges()
+        self._means = _MeanMetrics()
         self._metrics: list[dict[str, float]] = []
 
     @property
@@ -165,9 +165,9 @@ class InlineLearnerService:
         for _ in range(self._learner.owed(decisions)):
             if hurry():
                 break
-            self._gauges.add(self._learner.update())
-            if self._gauges.full():
-                self._metrics.append(self._gauges.take(self.updates))
+            self._means.add(self._learner.update())
+            if self._means.full():
+                self._metrics.append(self._means.take(self.updates))
         self._learner.count_skipped()
         if self.updates > before:
             self._learner.publish()
@@ -227,11 +227,11 @@ class ProcessLearnerService:
         return self._process.pid
 
     def advance(self, decisions: int, hurry: Callable[[], bool] = lambda: False) -> None:
-        told = self._tell(decisions)
+        sent = self._send_decisions(decisions)
         self._listen(0.0)
         due = self._online.updates_due(decisions)
         while due - self.updates - self.skipped_updates > self.largest_lag and not self._starved and not hurry():
-            told = told or self._tell(decisions)
+            sent = sent or self._send_decisions(decisions)
             self._listen(0.1)
 
     def drain_metrics(self) -> list[dict[str, float]]:
@@ -248,7 +248,7 @@ class ProcessLearnerService:
 
     def close(self) -> None:
         if self._process.is_alive():
-            with suppress(RobotAgentError):  # it has closed its end already, and is about to be gone
+            with suppress(RobotAgentError):  # it has closed its end already and is ending
                 self._send(("stop",))
             self._process.join(timeout=10)
         if self._process.is_alive():
@@ -261,7 +261,7 @@ class ProcessLearnerService:
             with suppress(ProcessLookupError, PermissionError):  # it may go there freely, but not always come back
                 os.sched_setscheduler(self.pid, os.SCHED_IDLE if idle else os.SCHED_OTHER, os.sched_param(0))
 
-    def _tell(self, decisions: int) -> bool:
+    def _send_decisions(self, decisions: int) -> bool:
         """Says how many decisions there are, unless the learner has long not listened; the next count says the same."""
         is_writable = bool(select.select([], [self._pipe], [], 0)[1])
         if is_writable:
@@ -316,7 +316,7 @@ def _serve(job: LearnerJob, pipe: Connection, largest_lag: int) -> None:
             learner.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone
-    except Exception as error:  # whatever ended learning is told to the parent, which tells the person
+    except Exception as error:  # the parent reports what ended learning
         pipe.send(("error", error if isinstance(error, RobotAgentError) else RuntimeError(repr(error))))
 
 
@@ -326,9 +326,9 @@ def _progress(learner: OnlineLearner) -> tuple[int, int, bool]:
 
 def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connection, largest_lag: int) -> None:
     decisions = owed = 0
-    gauges = _Gauges()
+    means = _MeanMetrics()
     published = learner.updates
-    told = _progress(learner)
+    sent = _progress(learner)
     while True:
         patience = 0.0 if owed else 0.05
         while pipe.poll(patience):
@@ -342,13 +342,13 @@ def _serve_forever(learner: OnlineLearner, store: CheckpointStore, pipe: Connect
                 return
         owed = learner.owed(decisions)
         if owed:
-            gauges.add(learner.update())
-            # Beyond the lag the actor waits: it shall go on with weights that learned from all that it waited for.
+            means.add(learner.update())
+            # Beyond the lag the actor waits, and then gets weights that have learned from everything up to then.
             if learner.updates - published >= learner.config.publish_every and owed - 1 <= largest_lag:
                 learner.publish()
                 published = learner.updates
-            if gauges.full():
-                pipe.send(("metrics", gauges.take(learner.updates)))
-        if _progress(learner) != told:
-            told = _progress(learner)
-            pipe.send(("progress", *told))
+            if means.full():
+                pipe.send(("metrics", means.take(learner.updates)))
+        if _progress(learner) != sent:
+            sent = _progress(learner)
+            pipe.send(("progress", *sent))

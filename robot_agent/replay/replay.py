@@ -191,7 +191,7 @@ class Replay:
 
     @property
     def given(self) -> int:
-        """Actions that were recorded or taken elsewhere."""
+        """Actions that were recorded, or taken by another run."""
         return sum(segment.decisions for segment in self.segments.values() if segment.is_given)
 
     @property

@@ -154,7 +154,7 @@ def _imagination(run: RunRecord) -> str:
     return figure(
         heading,
         content,
-        "The world model goes on alone from one look, with the actions that were taken. There is no pixel decoder: an "
+        "The world model predicts from one observation along the actions that were taken. There is no pixel decoder: an "
         "imagined latent is shown as the frame of the episode whose latent is nearest.",
     )
 

@@ -19,7 +19,7 @@ from robot_agent.run.folder import RunFolder
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run, as its folder tells it; parts that are missing are empty."""
+    """One run, as its folder holds it; parts that are missing are empty."""
 
     folder: RunFolder
     config: Mapping[str, Any]

@@ -18,8 +18,8 @@ Record = Mapping[str, Any]
 
 def score_of(record: Record) -> str:
     """What policies are held against each other by: `success` where it is known, else `return`."""
-    told = all(result["success"] is not None for result in record["results"])
-    return "success" if told else "return"
+    by_success = all(result["success"] is not None for result in record["results"])
+    return "success" if by_success else "return"
 
 
 def scores(record: Record) -> str:
@@ -68,8 +68,8 @@ def _agreement(axis: Axes, record: Record, reality: str, kind: str) -> None:
     axis.plot([low, high], [low, high], color="#888888", lw=0.8, ls="--", zorder=0)
     axis.set(xlabel=f"{kind} in simulation", ylabel=f"{kind} in reality")
     found = next(one for one in record["predictivity"] if one["reality"] == reality)
-    told = f"r {found['pearson']['value']:.2f}, MMRV {found['mmrv']['value']:.3g}" if found["pearson"] else ""
-    axis.set_title(f"{reality}\n{told}", fontsize=9)
+    measured = f"r {found['pearson']['value']:.2f}, MMRV {found['mmrv']['value']:.3g}" if found["pearson"] else ""
+    axis.set_title(f"{reality}\n{measured}", fontsize=9)
 
 
 def sensitivity(record: Record) -> str:

@@ -100,7 +100,7 @@ def _results(record: Record) -> str:
 
 
 def _agreement(record: Record) -> list[str]:
-    heading = "Whether simulation tells which policy is better"
+    heading = "Whether simulation shows which policy is better"
     if len(record["policies"]) < 2:
         return [missing(heading, record["predictivity"][0]["why_not"] or "one policy cannot be ranked")]
     rows = [(one["reality"], one["policies"], one["score"], _predicts(one)) for one in record["predictivity"]]
@@ -147,7 +147,7 @@ def _learning(record: Record) -> list[str]:
                 )
             )
     caption = (
-        "A copy of the run lives on in the reality, exploring and learning, and is evaluated at stops. "
+        "A copy of the run continues in the reality, explores and learns, and is evaluated at stops. "
         "Learning off is the policy as it came: without learning, minutes change nothing in it."
     )
     header = ("policy", "reality", "minutes", "off", "on", "gained", "gap that is left")
@@ -160,8 +160,8 @@ def _clips(record: Record, folder: Path) -> list[str]:
         return []
     cells = []
     for result, clip in clips:
-        told = f"{result['policy']} in {result['body']}, episode {clip['episode']}"
-        cells.append(f"<figure>{player(folder / clip['file'])}<figcaption>{escape(told)}</figcaption></figure>")
+        caption = f"{result['policy']} in {result['body']}, episode {clip['episode']}"
+        cells.append(f"<figure>{player(folder / clip['file'])}<figcaption>{escape(caption)}</figcaption></figure>")
     grid = "display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem"
     note = "" if score_of(record) == "success" else " Nobody says what a failure is here: these returned least."
     return [
@@ -191,13 +191,13 @@ def _span(found: Mapping[str, Any] | None, kind: str) -> str:
     if found is None:
         return "-"
 
-    def told(value: float) -> str:
+    def rounded(value: float) -> str:
         return f"{100 * value:.0f}" if kind == "success" else f"{value:.1f}"
 
     unit = " %" if kind == "success" else ""
     if found["low"] is None:
-        return told(found["value"]) + unit
-    return f"{told(found['value'])}{unit} ({told(found['low'])} to {told(found['high'])})"
+        return rounded(found["value"]) + unit
+    return f"{rounded(found['value'])}{unit} ({rounded(found['low'])} to {rounded(found['high'])})"
 
 
 def _halving(curve: Mapping[str, Any]) -> str:

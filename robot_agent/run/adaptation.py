@@ -1,4 +1,4 @@
-"""Learning goes on in another body: a copy of a run lives there; the run itself is not touched."""
+"""A copy of a run learns in another body; the run itself stays as it is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Adaptation:
         run: the folder of the copy.
         steps: decisions of its checkpoints there, the last at the end.
         minutes: of experience in the other body at each of them.
-        lived: for each episode there, the minute at its end and whether it succeeded, None where nobody says; it
+        lived: for each episode there, the minute at its end and whether it succeeded, None where there is no success; it
             explored and learned meanwhile.
     """
 
@@ -55,7 +55,7 @@ def live_on(
     stops: int = 5,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Adaptation:
-    """A copy of a run lives on in another body, from its newest checkpoint, and learns there as it did before.
+    """A copy of a run, from its newest checkpoint, that acts and learns in another body with its own configuration.
 
     Args:
         run: the folder of the run.

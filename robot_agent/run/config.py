@@ -187,7 +187,7 @@ _BOUNDS = {
 
 
 def validate(config: RunConfig) -> None:
-    """Refuses values with which a run could not go on, before anything is written.
+    """Refuses values with which a run would fail later, before anything is written.
 
     Raises:
         RunError: says which value is out of bounds.
@@ -208,7 +208,7 @@ def validate(config: RunConfig) -> None:
 
 
 def resumed(kept: RunConfig, asked: RunConfig) -> RunConfig:
-    """The configuration with which a run goes on: its own, with the budget, device and opponent that are asked for.
+    """The configuration of a resumed run: its own, with the budget, device and opponent that are asked for.
 
     Raises:
         RunError: something else is asked to differ.
@@ -219,7 +219,7 @@ def resumed(kept: RunConfig, asked: RunConfig) -> RunConfig:
     if difference is not None:
         name, own, other = difference
         raise RunError(
-            f"a run goes on with its own configuration: {name} is {own} and {other} was asked for; "
+            f"a run is resumed with its own configuration: {name} is {own} and {other} was asked for; "
             f"only {', '.join(free[:-1])} and {free[-1]} may change"
         )
     return config

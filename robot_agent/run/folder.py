@@ -56,7 +56,7 @@ class RunFolder:
         """
         folder = cls(path)
         if folder._config.exists():
-            raise RunError(f"{path} already holds a run: go on with --resume {path}, or choose another --out")
+            raise RunError(f"{path} already holds a run: continue it with --resume {path}, or choose another --out")
         if folder.path.is_dir() and any(folder.path.iterdir()):
             raise RunError(f"{path} holds other files: choose an --out that does not exist yet")
         try:

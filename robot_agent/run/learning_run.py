@@ -38,7 +38,7 @@ class LearningRun:
         spec: shapes of the body.
         make_goal_functions: gives a goal world's functions where the learner runs; picklable where that is a process
             of its own. None switches hindsight off.
-        resume: go on with the run that the folder holds.
+        resume: continue the run that the folder holds.
         keep_config: write the configuration of a resumed run into its folder, for the next time.
         start_learner: how learning runs beside acting; by default as the configuration says.
 
@@ -107,7 +107,7 @@ class LearningRun:
 
     @property
     def checkpoint_is_due(self) -> bool:
-        """Whether the last one is `checkpoint_minutes` ago, or one of now shall be kept for good."""
+        """Whether the last one is `checkpoint_minutes` ago, or one is due that is kept for good."""
         late = time.perf_counter() - self.last_checkpoint > self.config.checkpoint_minutes * 60
         return late or self._is_worth_keeping()
 
@@ -122,25 +122,25 @@ class LearningRun:
         return max(1, round(frames / self.spec.frames_per_step)) if frames else 0
 
     def keep(self, transition: Transition, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Appends to replay and tells the learner; waits as `LearnerService.advance` does."""
+        """Appends to replay and informs the learner; waits as `LearnerService.advance` does."""
         self.replay.append(transition)
         self.decisions += 1
         self.frames += int(self.spec.frames_in(transition.dt))
         self.learner.advance(self.decisions, hurry=hurry)
 
-    def end_episode(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+    def end_episode(self, summary: EpisodeSummary, metrics: Mapping[str, Any]) -> None:
         """Writes a line of metrics about an episode, and what the learner has to tell."""
         self.episodes += 1
         self.returns.append(summary.episode_return)
         ended = {"episode_return": summary.episode_return, "episode_length": summary.length}
-        self._write_metrics(summary, {**ended, **gauges})
+        self._write_metrics(summary, {**ended, **metrics})
 
-    def note_progress(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+    def note_progress(self, summary: EpisodeSummary, metrics: Mapping[str, Any]) -> None:
         """The same about an episode that has not ended yet: it may take very long, or never end."""
         so_far = {"return_so_far": summary.episode_return, "length_so_far": summary.length}
-        self._write_metrics(summary, {**so_far, **gauges})
+        self._write_metrics(summary, {**so_far, **metrics})
 
-    def _write_metrics(self, summary: EpisodeSummary, gauges: Mapping[str, Any]) -> None:
+    def _write_metrics(self, summary: EpisodeSummary, metrics: Mapping[str, Any]) -> None:
         self.last_metrics = time.perf_counter()
         self.metrics.episode(
             {
@@ -152,7 +152,7 @@ class LearningRun:
                 "plan_ms_p50": float(np.percentile(summary.decision_ms, 50)),
                 "plan_ms_p99": float(np.percentile(summary.decision_ms, 99)),
                 "quarantined": self.quarantined_before + self.replay.quarantined,
-                **gauges,
+                **metrics,
             }
         )
         for record in self.learner.drain_metrics():

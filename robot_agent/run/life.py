@@ -90,7 +90,7 @@ def goal_functions_of(body: gymnasium.Env[Any, Any], close: Callable[[], None] =
 
 
 class Recorder(Listener):
-    """Appends to replay, tells the learner, and writes a line of metrics an episode."""
+    """Appends to replay, informs the learner, and writes a line of metrics an episode."""
 
     def __init__(self, life: Life) -> None:
         self.life = life
@@ -122,7 +122,7 @@ class Life(LearningRun):
         path: of the run folder.
         config: of the run; when resuming it must be the folder's own but for budget and device.
         make_body: builds the body; picklable for hindsight where the learner runs in a process of its own.
-        resume: go on with the run that the folder holds.
+        resume: continue the run that the folder holds.
         on_progress: called after each decision.
         keep_budget: write the budget of a resumed run into its folder, for the next time.
 
@@ -158,7 +158,7 @@ class Life(LearningRun):
         self.earlier_returns = [record["episode_return"] for record in self.folder.read_metrics()] if resume else []
         self.largest_episodes = self.largest_decisions = float("inf")
         self.interrupted = False
-        if self.body.has_wrapper_attr("life_steps"):  # a world that changes goes on changing where it was
+        if self.body.has_wrapper_attr("life_steps"):  # a world that changes continues its schedule
             self.body.set_wrapper_attr("life_steps", self.decisions)
 
     def live(self, episodes: float = float("inf"), decisions: float = float("inf")) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def named_policies(names: Sequence[str], all_checkpoints: bool = False) -> list[
         if all_checkpoints and not at:
             steps = list(CheckpointStore(folder.checkpoints).steps)
             if not steps:
-                raise RunError(f"{run} holds no checkpoint: let it live on, or leave it out")
+                raise RunError(f"{run} holds no checkpoint: train it further, or leave it out")
         policies += [Policy(run, step, config) for step in steps]
     named = [(policy.run.resolve(), policy.step) for policy in policies]
     if len(set(named)) < len(named):

@@ -65,7 +65,7 @@ class StudyConfig:
         success_return: the return from which an episode succeeds, for worlds that do not say.
         axes: of the sensitivity curves.
         sensitivity_episodes: at each value of an axis.
-        learn_minutes: of experience in each reality while learning goes on; 0 for none.
+        learn_minutes: of experience in each reality that the agent learns from; 0 for none.
         learn_stops: at which the learning agent is evaluated.
         clips: of failures, for each run and body.
         device: where minds live.
@@ -91,8 +91,8 @@ class Study:
         policies: at least one, all trained in the same world.
         bodies: where they live.
         out: a folder for clips and for the copies of runs that learn on.
-        on_episode: told of each episode, in words.
-        on_progress: told of each decision while an agent learns on.
+        on_episode: called with a line about each episode.
+        on_progress: called after each decision of an agent that learns.
     """
 
     def __init__(
@@ -254,17 +254,17 @@ class Study:
                         lambda: self.on_episode(f"{policy.name} along {axis.name}"),
                     )
                 )
-        told = has_success([one for measures in curve for one in measures])
-        scores = [[score(one, told) for one in measures] for measures in curve]
+        by_success = has_success([one for measures in curve for one in measures])
+        scores = [[score(one, by_success) for one in measures] for measures in curve]
         return {
             "policy": policy.name,
             "axis": axis.name,
             "meaning": axis.meaning,
             "values": list(axis.values),
             "episodes": self.config.sensitivity_episodes,
-            "score": "success" if told else "return",
-            "scores": [estimated(row, told) for row in scores],
-            "halving": asdict(halving_value(axis.values, scores)) if told else None,
+            "score": "success" if by_success else "return",
+            "scores": [estimated(row, by_success) for row in scores],
+            "halving": asdict(halving_value(axis.values, scores)) if by_success else None,
         }
 
     def _learned(
@@ -290,16 +290,16 @@ class Study:
         }
 
     def _predictivity(self, reality: str, measures: dict[tuple[str, str], list[EpisodeMeasures]]) -> dict[str, Any]:
-        told = all(has_success(measures[policy.name, body]) for policy, body in self._places())
+        by_success = all(has_success(measures[policy.name, body]) for policy, body in self._places())
         simulated, real = (
-            [[score(one, told) for one in measures[policy.name, body]] for policy in self.policies]
+            [[score(one, by_success) for one in measures[policy.name, body]] for policy in self.policies]
             for body in (SIMULATION, reality)
         )
         found = predictivity(simulated, real)
         return {
             "reality": reality,
             "policies": len(self.policies),
-            "score": "success" if told else "return",
+            "score": "success" if by_success else "return",
             "pearson": asdict(found.pearson) if found else None,
             "mmrv": asdict(found.mmrv) if found else None,
             "why_not": None

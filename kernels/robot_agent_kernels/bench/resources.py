@@ -174,7 +174,7 @@ def compiled(name: str, size: str, arch: int) -> Resources:
         code = _output(tools / "cuobjdump", "-sass", binary)
     found = re.search(r"REG:(\d+) STACK:(\d+)", usage)
     if found is None:
-        raise RuntimeError(f"cuobjdump tells no registers of {name}: {usage[:200]}")
+        raise RuntimeError(f"cuobjdump gives no registers of {name}: {usage[:200]}")
     return Resources(
         name,
         size,
