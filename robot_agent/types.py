@@ -84,6 +84,8 @@ class BodySpec:
             if key.startswith(CAMERA_PREFIX):
                 if len(shape) != 3 or shape[2] != 3 or box.dtype != np.uint8:
                     raise BodyError(f"{key} is {box}, expected uint8 of shape (height, width, 3)")
+                if "." in key or key == CAMERA_PREFIX:  # a network's modules are named so
+                    raise BodyError(f"a camera is called {key!r}, expected `camera/<name>` without dots: rename it")
                 if min(shape[:2]) < SMALLEST_FRAME:
                     raise BodyError(f"{key} is {box}, expected at least {SMALLEST_FRAME} pixels a side: enlarge it")
                 cameras.append((key.removeprefix(CAMERA_PREFIX), (int(shape[0]), int(shape[1]))))

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.agent import AgentState
-from robot_agent.drivers.returns import REPORTED, copied, info_of, one_number, reward_of, success_of
+from robot_agent.drivers.returns import (
+    REPORTED,
+    copied,
+    flag_of,
+    info_of,
+    one_number,
+    returned_by,
+    reward_of,
+    success_of,
+)
 from robot_agent.loop import Loop
 from robot_agent.types import AgentId, Observation, Source, Transition
 
@@ -115,7 +124,8 @@ class Driver:
         """One decision of each body."""
         actions, self._state = self.loop.step(self._observations, self._state)
         for row, (agent, body) in enumerate(self.bodies.items()):
-            ended = self._lived(row, agent, actions[agent], *body.step(actions[agent].copy()))
+            returned = returned_by("step", body.step(actions[agent].copy()), 5)
+            ended = self._lived(row, agent, actions[agent], *returned)
             if ended:
                 self._begin(agent, self._summaries[agent].episode + 1)
         self.decisions += len(self.bodies)
@@ -129,8 +139,8 @@ class Driver:
             self._begin(agent, first_episode)
 
     def _begin(self, agent: AgentId, episode: int) -> None:
-        observation, _ = self.bodies[agent].reset(seed=episode_seed(self.seed, agent, episode))
-        self._begun(agent, episode, observation)
+        returned = self.bodies[agent].reset(seed=episode_seed(self.seed, agent, episode))
+        self._begun(agent, episode, returned_by("reset", returned, 2)[0])
 
     def _begun(self, agent: AgentId, episode: int, observation: Observation) -> None:
         self._observations[agent] = copied(observation)
@@ -144,24 +154,25 @@ class Driver:
         action: NDArray[np.float32],
         returned_observation: Any,
         returned_reward: Any,
-        terminated: bool,
-        truncated: bool,
+        returned_terminated: Any,
+        returned_truncated: Any,
         returned_info: Any,
     ) -> bool:
         """Tells the listeners what came of an action; returns whether the episode is over."""
         observation, info = copied(returned_observation), info_of(returned_info)
+        terminated, truncated = flag_of("terminated", returned_terminated), flag_of("truncated", returned_truncated)
         summary = self._summaries[agent]
         if not (terminated or truncated) and summary.length + 1 == self.longest_episode:
             truncated = True
             self.cut_off += 1
-        ended = bool(terminated or truncated)
+        ended = terminated or truncated
         decision = self._state.decision
         transition = Transition(
             observation=self._observations[agent],
             action=action,
             reward=reward_of(returned_reward),
-            terminated=bool(terminated),
-            truncated=bool(truncated),
+            terminated=terminated,
+            truncated=truncated,
             episode=summary.episode,
             step=summary.length,
             final_observation=observation if ended else None,

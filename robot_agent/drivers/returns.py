@@ -42,6 +42,32 @@ def one_number(value: Any) -> float | None:
     return float(array.item()) if array.size == 1 and array.dtype.kind in "buif" else None
 
 
+def returned_by(method: str, returned: Any, parts: int) -> tuple[Any, ...]:
+    """What `reset` or `step` returned, of so many parts.
+
+    Raises:
+        BodyError: it is no such tuple.
+    """
+    if not isinstance(returned, tuple) or len(returned) != parts:
+        what = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else f"a {type(returned).__name__}"
+        raise BodyError(
+            f"the body's {method} returned {what}, expected a tuple of {parts}: gymnasium's interface of since 0.26"
+        )
+    return returned
+
+
+def flag_of(name: str, value: Any) -> bool:
+    """Whether an episode ended.
+
+    Raises:
+        BodyError: it is neither yes nor no.
+    """
+    number = one_number(value)
+    if number is None or math.isnan(number):
+        raise BodyError(f"the body's {name} is {value!r}, expected true or false")
+    return bool(number)
+
+
 def reward_of(value: Any) -> float | None:
     """A reward, None where there is none.
 

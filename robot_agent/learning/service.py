@@ -200,6 +200,7 @@ class ProcessLearnerService:
         self.updates = 0
         self.skipped_updates = 0
         self._starved = False
+        self._is_ready = False
         self._idle = idle
         self._online = job.online
         self._metrics: list[dict[str, float]] = []
@@ -213,6 +214,7 @@ class ProcessLearnerService:
         try:
             theirs.close()
             self._wait_for_reply()  # ready
+            self._is_ready = True
             self._stand_back(self._idle)
             self.weights: WeightStore = SharedMemoryWeightStore(job.weights_path)
         except BaseException:
@@ -272,7 +274,15 @@ class ProcessLearnerService:
         try:
             self._pipe.send(message)
         except (BrokenPipeError, OSError) as error:
-            raise RobotAgentError("the learner's process has ended: resume the run") from error
+            raise self._ended() from error
+
+    def _ended(self) -> RobotAgentError:
+        if self._is_ready:
+            return RobotAgentError("the learner's process has ended: resume the run")
+        return RobotAgentError(
+            "the learner's process could not start: begin the script's work under `if __name__ == '__main__':`, and "
+            "define what makes the body in a module that can be imported"
+        )
 
     def _listen(self, seconds: float) -> None:
         """Takes what the learner said in at most so many seconds."""
@@ -292,7 +302,7 @@ class ProcessLearnerService:
                 else:
                     self._replies.append(content[0])
         except (EOFError, ConnectionResetError) as error:
-            raise RobotAgentError("the learner's process has ended: resume the run") from error
+            raise self._ended() from error
 
     def _wait_for_reply(self) -> Path | str:
         while not self._replies:

@@ -224,3 +224,34 @@ def test_a_decision_within_which_an_episode_ended_lasted_as_long_as_it_did(frame
     heard = Heard()
     Driver(Loop(Agent(BodySpec.from_env(Repeating()), AGENT)), {"agent": Repeating()}, [heard]).step()
     assert heard.steps[0].dt == pytest.approx(0.1 * share)
+
+
+@pytest.mark.parametrize(
+    ("returned", "complaint"),
+    [
+        (lambda given: given[:4], "step returned a tuple of 4, expected a tuple of 5"),
+        (lambda given: None, "step returned a NoneType"),
+        (lambda given: (given[0], 0.0, None, False, {}), "terminated is None, expected true or false"),
+        (lambda given: (given[0], 0.0, False, np.array([True, False]), {}), "truncated is array"),
+        (
+            lambda given: (given[0]["proprio"], 0.0, False, False, {}),
+            "observation is a ndarray, expected a flat mapping",
+        ),
+    ],
+)
+def test_what_a_body_may_not_return_is_one_sentence(returned: Any, complaint: str):
+    class Odd(PointMass):
+        def step(self, action: np.ndarray):
+            return returned(super().step(action))
+
+    with pytest.raises(BodyError, match=complaint):
+        live({"agent": Odd()}, 3)
+
+
+def test_a_reset_without_info_is_one_sentence():
+    class Old(PointMass):
+        def reset(self, **options: Any):
+            return super().reset(**options)[0]
+
+    with pytest.raises(BodyError, match="reset returned a dict, expected a tuple of 2"):
+        live({"agent": Old()}, 3)

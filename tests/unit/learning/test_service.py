@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import pytest
 
 from robot_agent.agent import Agent, AgentConfig
+from robot_agent.errors import RobotAgentError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.learner import LearnerConfig
 from robot_agent.learning.online import OnlineConfig, OnlineLearner
@@ -186,6 +187,23 @@ def test_a_learner_that_cannot_begin_leaves_no_pipe_and_no_process_behind(tmp_pa
         open_files.append(len(os.listdir("/proc/self/fd")))
     assert open_files[0] == open_files[1]
     assert not multiprocessing.active_children()
+
+
+class _Elsewhere:
+    """What another process cannot find again: a function of a script, or of a notebook."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _only_here, (os.getpid(),)
+
+
+def _only_here(pid: int) -> None:
+    if os.getpid() != pid:
+        os._exit(1)  # as an interpreter does that cannot import what it is given, without the traceback
+
+
+def test_a_learner_whose_process_cannot_start_says_what_to_do(tmp_path: Path):
+    with pytest.raises(RobotAgentError, match=r"could not start: .* in a module that can be imported"):
+        ProcessLearnerService(job(tmp_path, make_goal_functions=_Elsewhere()))
 
 
 OUTLIVES_SIGTERM = """
