@@ -154,8 +154,8 @@ def _imagination(run: RunRecord) -> str:
     return figure(
         heading,
         content,
-        "The world model predicts from one observation along the actions that were taken. There is no pixel decoder: an "
-        "imagined latent is shown as the frame of the episode whose latent is nearest.",
+        "The world model predicts from one observation along the actions that were taken. There is no pixel decoder: "
+        "an imagined latent is shown as the frame of the episode whose latent is nearest.",
     )
 
 

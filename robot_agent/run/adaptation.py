@@ -37,8 +37,8 @@ class Adaptation:
         run: the folder of the copy.
         steps: decisions of its checkpoints there, the last at the end.
         minutes: of experience in the other body at each of them.
-        lived: for each episode there, the minute at its end and whether it succeeded, None where there is no success; it
-            explored and learned meanwhile.
+        lived: for each episode there, the minute at its end and whether it succeeded, None where there is no success;
+            it explored and learned meanwhile.
     """
 
     run: Path
