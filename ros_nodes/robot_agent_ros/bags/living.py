@@ -145,6 +145,10 @@ class Living:
             if order.number > self._command or (order.number == self._command and order.step and order.at > now):
                 return
             self._orders.popleft()
+            if order.refused:  # nothing came of it, and it stands between no others
+                self.report.refused[order.refused] += 1
+                self.report.sentence = order.sentence
+                continue
             try:
                 yield from self._decided(order)
             except Refused as why:
@@ -158,8 +162,7 @@ class Living:
             self.report.pauses += bool(np.isfinite(since))
             self._pause()
         self._last = order.at
-        if order.refused or order.wanted is None:
-            raise Refused(order.refused, order.sentence)
+        assert order.wanted is not None
         joints = self._joints.fresh(order.at, self.config.largest_joint_age)
         stamp, frames = joints.stamp, {}
         if self.body.spec.cameras:

@@ -95,10 +95,13 @@ def spacing_of(orders: Sequence[Order]) -> float | None:
 
 
 def thinned(orders: Iterable[Order], spacing: float, dt: float) -> list[Order]:
-    """Of a stream that is faster than control periods: about one order each period."""
+    """Of a stream that is faster than control periods about one order each period, and all that are none."""
     kept: list[Order] = []
     due = -np.inf
     for order in orders:
+        if order.refused:
+            kept.append(order)
+            continue
         late = order.at - due
         if late < -spacing / 2 and late > -2 * dt:
             continue

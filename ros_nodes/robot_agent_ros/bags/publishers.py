@@ -14,7 +14,9 @@ SEVERAL = 5
 OFTEN = 0.01
 """Of all messages, the same for values: encoders err now and then."""
 JUMP = 0.1
-"""rad between two joint states that no joint moves in between."""
+"""rad by which joint states jump if they are of two robots."""
+FASTEST = 20.0
+"""rad/s of a joint or a wheel: what is faster has not moved."""
 BEYOND = 1.5
 """Full actions between two commands that no single agent gives."""
 BACK = 0.3
@@ -53,8 +55,12 @@ def crossings(numbers: Sequence[int]) -> int:
     return count
 
 
-def astray(values: NDArray[np.float64], smallest: float) -> NDArray[np.bool_]:
-    """Which of some values (m, n) are beyond `smallest` from those before and after, that are near each other; (m,)."""
+def astray(values: NDArray[np.float64], smallest: float | NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of some values (m, n) are beyond `smallest` from those before and after, that are near each other; (m,).
+
+    Args:
+        smallest: of all jumps, or of each (m - 1,).
+    """
     away = np.zeros(len(values), np.bool_)
     jumps = np.abs(np.diff(values, axis=0)).max(axis=1, initial=0.0)
     for place in np.flatnonzero(jumps > smallest) + 1:

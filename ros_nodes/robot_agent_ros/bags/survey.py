@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from robot_agent_ros.agent.partial import Partial
 from robot_agent_ros.bags.joints import Moved
 from robot_agent_ros.bags.obeyed import ASKED, Word, not_accepted, not_obeyed, refused_by_gate
 from robot_agent_ros.bags.orders import FAST, SLOW, Order, Point, read_order, spacing_of, spread, thinned
-from robot_agent_ros.bags.publishers import BEYOND, JUMP, SEVERAL, astray, check_jumps, check_numbers
+from robot_agent_ros.bags.publishers import BEYOND, FASTEST, JUMP, SEVERAL, astray, check_jumps, check_numbers
 from robot_agent_ros.bags.roles import ACCEPTANCES, COMMANDS, GATE, JOINTS, TIME, Role
 from robot_agent_ros.graph import POSITIONS, TRAJECTORY, TWIST
 from robot_agent_ros.messages.error import MessageError
@@ -81,15 +82,15 @@ def survey(bag: Bag, roles: Mapping[str, Role], body: RobotBody, config: AgentCo
         for number, (one, clock) in enumerate(heard.commands)
     ]
     orders = [order for order, _ in read]
-    _check_publishers(bag, topic_of, heard, orders, body)
-    away = astray(moved.positions, JUMP)
-    check_jumps(bag, topic_of[JOINTS], away)
-    moved = Moved(moved.stamps[~away], moved.positions[~away])
     if not topic_of[COMMANDS].endswith(OUTPUTS):
         orders = not_accepted(orders, heard.accepted) if heard.accepted else refused_by_gate(orders, heard.statuses)
+    _check_publishers(bag, topic_of, heard, orders, body)
+    away = astray(moved.positions, np.maximum(JUMP, FASTEST * np.abs(np.diff(moved.stamps))))
+    check_jumps(bag, topic_of[JOINTS], away)
+    moved = Moved(moved.stamps[~away], moved.positions[~away])
     dt = body.spec.control_dt
     every = list(_in_time(orders, [points for _, points in read], moved, dt))
-    spacing = spacing_of([order for order in every if order.wanted is not None])
+    spacing = spacing_of([order for order in every if not order.refused])
     _check_spacing(bag, topic_of[COMMANDS], spacing, dt)
     orders = thinned(every, spacing, dt) if spacing is not None and spacing < FAST * dt else every
     between = len(every) - len(orders)
@@ -168,9 +169,10 @@ def _check_publishers(
 ) -> None:
     for numbers in heard.numbers.values():  # of each joint: an arm and its gripper may have a publisher each
         check_numbers(bag, topic_of[JOINTS], numbers)
-    check_numbers(bag, topic_of[COMMANDS], [one.sequence for one, _ in heard.commands])
+    counted = [order for order in orders if not order.refused]  # a second agent whom the gate refused did nothing
+    check_numbers(bag, topic_of[COMMANDS], [heard.commands[order.number][0].sequence for order in counted])
     if isinstance(body, ServoBody):
-        wanted = np.array([order.wanted for order in orders if order.wanted is not None])
+        wanted = np.array([order.wanted for order in counted])
         away = astray(wanted.reshape(-1, len(body.joints)), BEYOND * body.largest_change)
         check_jumps(bag, topic_of[COMMANDS], away)
 
@@ -194,11 +196,13 @@ def _check_spacing(bag: Bag, topic: str, spacing: float | None, dt: float) -> No
 def _in_time(orders: Sequence[Order], points: Sequence[Sequence[Point]], moved: Moved, dt: float) -> Iterator[Order]:
     """The orders with those of the points of trajectories among them."""
     before: NDArray[np.float64] | None = None
-    ends = [*(later.at for later in orders[1:]), np.inf][: len(orders)]
-    for order, knots, until in zip(orders, points, ends, strict=True):
+    counted = deque(order.at for order in orders if not order.refused)
+    for order, knots in zip(orders, points, strict=True):
         if order.refused:
             yield order
             continue
+        counted.popleft()
+        until = counted[0] if counted else np.inf
         for one in spread(order, knots, before if before is not None else moved.at(order.at), dt, until):
             before = one.wanted
             yield one

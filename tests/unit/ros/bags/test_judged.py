@@ -11,7 +11,7 @@ import pytest
 from robot_agent_bags.bag import Bag, Recorded
 from robot_agent_bags.errors import BagError
 from robot_agent_ros.bags.importing import import_bag
-from robot_agent_ros.bags.publishers import SEVERAL, astray, crossings
+from robot_agent_ros.bags.publishers import FASTEST, JUMP, SEVERAL, astray, crossings
 from robot_agent_ros.graph import ACCEPTED, COMMAND, JOINT_STATES
 from robot_agent_ros.recorder.bag import Bag as Recorder
 
@@ -170,6 +170,26 @@ def test_two_publishers_on_a_topic_are_noticed_and_refused(tmp_path: Path, topic
     assert import_bag(tmp_path / "again", tmp_path / "run", CONFIG).transitions > 50
 
 
+def test_a_second_agent_whom_the_gate_refused_did_nothing(tmp_path: Path):
+    lived = Arm(tmp_path / "one")
+    bag = Recorder(tmp_path / "two")
+    for count, one in enumerate(Bag(tmp_path / "one").messages(), start=1):
+        row, at = {"/joint_states": JOINT_STATES, "/agent/command": COMMAND}[one.topic], round(one.received * 1e9)
+        bag.write(channel(row), wire(row, one.message), at, at, count)
+        if row is COMMAND:
+            stamp = one.message.header.stamp
+            bag.write(channel(ACCEPTED), wire(ACCEPTED, stamp), at + 1000, at + 1000, count)
+            stamp.nanosec += 5_000_000
+            one.message.points[0].positions = [1.0, -1.0, 1.0]
+            bag.write(channel(row), wire(row, one.message), at + 5_000_000, at + 5_000_000, 10_000 + count)
+    bag.close()
+    done = import_bag(tmp_path / "two", tmp_path / "run", CONFIG)
+    assert done.report.refused == {"refused_by_gate": len(lived.commands)}
+    rows = rows_of(tmp_path / "run")
+    assert len(rows) == len(lived.commands) - 1
+    np.testing.assert_allclose(rows["action"][1:], np.diff(lived.commands, axis=0)[:-1] / LARGEST, atol=1e-5)
+
+
 def test_an_arm_and_its_gripper_may_have_a_publisher_each(tmp_path: Path):
     config = replace(CONFIG, joints=("turn", "shoulder", "elbow"))
     Arm(tmp_path / "one")
@@ -212,6 +232,14 @@ def test_a_slow_second_publisher_is_noticed_too(tmp_path: Path):
     rewritten(tmp_path / "one", tmp_path / "two", number, zeros)
     with pytest.raises(BagError, match="two publishers spoke on /joint_states"):
         import_bag(tmp_path / "two", tmp_path / "run", CONFIG)
+
+
+def test_a_wheel_that_turns_back_is_one_wheel():
+    """It rolls to and fro at its fastest, and is measured ten times a second."""
+    stamps, sides = 0.1 * np.arange(100), np.where(np.arange(100) % 2, 1.5, 0.0)
+    values = np.stack([sides, -sides], axis=1)
+    assert not astray(values, np.maximum(JUMP, FASTEST * np.diff(stamps))).any()
+    assert astray(values, np.maximum(JUMP, FASTEST * np.diff(0.02 * stamps))).mean() > 0.4
 
 
 def test_an_encoder_that_errs_now_and_then_is_not_believed(tmp_path: Path):
