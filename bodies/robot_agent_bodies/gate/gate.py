@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from robot_agent_bodies.gate.brake import State
+from robot_agent_bodies.gate.clocks import Clocks, Now
+from robot_agent_bodies.gate.command import Command, unsound
 from robot_agent_bodies.gate.config import GateConfig, joint_limits, keep_out
 from robot_agent_bodies.gate.keep_out import least_clearance
 from robot_agent_bodies.gate.measured import Measured, Measurements
@@ -18,50 +19,11 @@ from robot_agent_bodies.gate.status import Refusal, Status
 from robot_agent_bodies.gate.trajectory import Trajectory, approach_seconds, tightened, trajectory
 
 
-class Now(NamedTuple):
-    """The same moment on all clocks.
-
-    Attributes:
-        steady: s of the clock that limits and timeouts count in: real time, or a simulator's; it never goes back.
-        ros, system: ns of ROS's clock and of the system's.
-        real: s of real time, where `steady` is simulated; None where it is real.
-    """
-
-    steady: float
-    ros: int
-    system: int
-    real: float | None = None
-
-
 class Bar(NamedTuple):
     """Why the robot must not move, as whoever knows the wires sees it: the status, and a sentence."""
 
     status: Status
     why: str
-
-
-@dataclass(frozen=True)
-class Command:
-    """What somebody asks for.
-
-    Attributes:
-        joints, values: names, and rad (or rad/s, m/s); None for values if the message does not hold one for each name.
-        unused: what else the message says in numbers; they must be finite.
-        seconds: after the stamp, in which the values are to be reached; 0 for as soon as limits allow.
-        frame: that values are in; empty if the message does not say, or there is none.
-        stamp: of the decision, ns of ROS's clock.
-        source: when it was sent, ns of the sender's system clock.
-        publisher: that sent it; None if nobody can tell.
-    """
-
-    joints: Sequence[str]
-    values: Sequence[float] | None
-    stamp: int
-    source: int
-    publisher: bytes | None
-    unused: Sequence[float] = ()
-    seconds: float = 0.0
-    frame: str = ""
 
 
 class Gate:
@@ -110,18 +72,16 @@ class Gate:
         self._lags_since: float | None = None
         self._unseen: list[Measured] | None = None
         self._is_astray = False
-        self._last: Now | None = None
+        self._clocks = Clocks(config.largest_clock_jump, config.command_timeout)
         self._last_step: Now | None = None
         self._trajectory: Trajectory | None = None
         self._settled = -math.inf
-        self._clock_settles = -math.inf
-        self._clock_moved: float | None = None
 
     # ---- what comes in ----
 
     def command(self, command: Command, now: Now) -> Refusal | None:
         """Takes a command; returns why it does not count, or None if it does."""
-        self._watch_clocks(now)
+        self._clocks.watch(now)
         refusal = self._judge(command, now)
         if refusal is not None:
             self.refused[refusal] += 1
@@ -151,7 +111,7 @@ class Gate:
         Returns:
             why it does not count, or None if it does.
         """
-        self._watch_clocks(now)
+        self._clocks.watch(now)
         age = (now.ros - stamp) * 1e-9
         taken: list[int] | Refusal
         if age > self.config.joint_timeout:
@@ -208,12 +168,12 @@ class Gate:
         Between two calls the output moves by the time that passed, at most by two periods of `rate`: after a pause it
         goes on from where it was.
         """
-        self._watch_clocks(now)
+        self._clocks.watch(now)
         last, self._last_step = self._last_step, now
         self._trajectory = None
         if not self._streams and last is not None:
             for shaper in self.shapers:  # the robot went on along the last trajectory, to its end if need be
-                shaper.advance(self._passed(last, now))
+                shaper.advance(self._clocks.passed(last, now))
         if self._started and self._is_unseen(now):
             return None
         if not self._started and not self._start(now):
@@ -273,11 +233,6 @@ class Gate:
             for value, one in zip(goal, self._measurements.newest, strict=True)
         ]
 
-    def _passed(self, last: Now, now: Now) -> float:
-        """Seconds between two moments on ROS's clock, which trajectories count in; the steady one's where it jumps."""
-        passed, steady = (now.ros - last.ros) * 1e-9, max(0.0, now.steady - last.steady)
-        return passed if 0 <= passed <= steady + self.config.largest_clock_jump else steady
-
     def _ahead(self, now: Now) -> float:
         """Seconds until the next trajectory begins.
 
@@ -309,31 +264,9 @@ class Gate:
     # ---- judging ----
 
     def _judge(self, command: Command, now: Now) -> Refusal | None:
-        config = self.config
-        names, values = command.joints, command.values
-        if values is None or len(names) != len(values):
-            return Refusal.MALFORMED
-        if len(set(names)) != len(names):
-            return Refusal.DUPLICATE_JOINT
-        if any(name not in self._index for name in names):
-            return Refusal.UNKNOWN_JOINT
-        if len(names) != len(self._index):
-            return Refusal.MISSING_JOINT
-        if not all(map(math.isfinite, (*values, *command.unused, command.seconds))):
-            return Refusal.NON_FINITE
-        if command.seconds < 0:
-            return Refusal.MALFORMED
-        if command.frame not in ("", config.frame_id):
-            return Refusal.WRONG_FRAME
-        age, sent = (now.ros - command.stamp) * 1e-9, (now.system - command.source) * 1e-9
-        if age > config.command_timeout:
-            return Refusal.STALE_STAMP
-        if age < -config.future_tolerance:
-            return Refusal.FUTURE_STAMP
-        if command.source <= 0 or sent > config.command_timeout:
-            return Refusal.STALE_SOURCE
-        if sent < -config.future_tolerance:
-            return Refusal.FUTURE_SOURCE
+        refusal = unsound(command, self.config, now)
+        if refusal is not None:
+            return refusal
         if not self.ownership.admits(command.publisher, now.steady):
             return Refusal.FOREIGN_PUBLISHER
         if not self._started:
@@ -359,9 +292,9 @@ class Gate:
             return Status.JOINTS_LOST
         if now.steady < self._settled:
             return Status.WAITING_FOR_REST
-        if now.steady < self._clock_settles:
+        if self._clocks.has_jumped(now):
             return Status.CLOCK_JUMPED
-        return Status.CLOCK_STOPPED if self._is_clock_stopped(now) else None
+        return Status.CLOCK_STOPPED if self._clocks.is_stopped(now) else None
 
     def _is_enabled(self, now: Now) -> bool:
         timeout = self.config.enable_timeout
@@ -371,31 +304,13 @@ class Gate:
         """What is known of all joints; None if anything is older than `joint_timeout`."""
         return self._measurements.since(now.steady - self.config.joint_timeout)
 
-    def _watch_clocks(self, now: Now) -> None:
-        """Notices clocks that jump: after that, a stamp says nothing about what was sent before."""
-        last, self._last = self._last, now
-        if last is None or now.ros != last.ros:
-            self._clock_moved = now.real
-        if last is None:
-            return
-        passed = now.steady - last.steady if now.real is None or last.real is None else now.real - last.real
-        ros, system = (now.ros - last.ros) * 1e-9, (now.system - last.system) * 1e-9
-        # ROS's clock may stand still or run fast, as a simulator's does; the system's keeps pace with real time.
-        back = ros < -_CLOCK_SLACK or system < passed - _CLOCK_SLACK
-        ahead = max(ros, system) - passed > self.config.largest_clock_jump
-        if back or ahead:
-            self._clock_settles = now.steady + self.config.command_timeout
-
-    def _is_clock_stopped(self, now: Now) -> bool:
-        return now.real is not None and self._clock_moved is not None and now.real - self._clock_moved > _CLOCK_STOPPED
-
     # ---- beginning, and whether the robot obeys ----
 
     def _start(self, now: Now) -> bool:
         """Begins where the robot is, if that is known, at rest and within limits."""
         measured = self._fresh(now)
         self.detail = ""
-        if self.barred is not None or self._is_clock_stopped(now):
+        if self.barred is not None or self._clocks.is_stopped(now):
             self.status = self.barred.status if self.barred is not None else Status.CLOCK_STOPPED
             return False
         if measured is None:
@@ -411,9 +326,8 @@ class Gate:
                 return False
             if one.speed is None or not one.speed <= self.config.rest_velocity:
                 self.status = Status.WAITING_FOR_REST
-                self.detail = f"{name}: " + (
-                    "no speed is known yet" if one.speed is None else f"moves at {one.speed:.3f}"
-                )
+                speed = "no speed is known yet" if one.speed is None else f"moves at {one.speed:.3f}"
+                self.detail = f"{name}: {speed}"
                 return False
         positions = self._where_to_begin(measured)
         if self.keep_out is not None:
@@ -446,12 +360,11 @@ class Gate:
 
     def _go_back_to(self, measured: Sequence[Measured]) -> None:
         """The output approaches where the robot is; a velocity output counts from there."""
-        here = [one.position for one in measured]
-        if self.config.moves_by_velocity:
-            for shaper, position in zip(self.shapers, here, strict=True):
-                shaper.start(position)
-        else:
-            self._return = here
+        for shaper, one in zip(self.shapers, measured, strict=True):
+            if isinstance(shaper, VelocityShaper):
+                shaper.count_from(one.position)
+        if not self.config.moves_by_velocity:
+            self._return = [one.position for one in measured]
 
     def _is_unseen(self, now: Now) -> bool:
         """Whether the output rests and the robot is not measured, or must not be moved.
@@ -469,9 +382,8 @@ class Gate:
         if measured is None:
             self._is_astray |= self._return is not None
             if self._unseen is None and self.rests:
-                self._unseen = [
-                    one for one in self._measurements.newest if one is not None
-                ]  # all have been, or it had not begun
+                # All have been measured, or it had not begun.
+                self._unseen = [one for one in self._measurements.newest if one is not None]
             if self._unseen is not None:
                 self.status, self._target, self._return = self._blocked(now) or Status.JOINTS_LOST, None, None
             return self._unseen is not None
@@ -519,7 +431,3 @@ class Gate:
 
 _STAYS_BEHIND = 0.9
 """Share of `tracking_error` from which a robot counts as staying behind: the output goes no further than all of it."""
-_CLOCK_SLACK = 0.01
-"""Seconds that a clock may go back without being said to jump."""
-_CLOCK_STOPPED = 0.5
-"""Seconds of real time after which simulated time that stands still has stopped."""

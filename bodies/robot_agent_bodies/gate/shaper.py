@@ -227,6 +227,13 @@ class VelocityShaper(Shaper):
         self._measured, self._then = position, position
         super().start(position)
 
+    def count_from(self, position: float) -> None:
+        """The joint is here; its motion goes on."""
+        self._measured, self._then = position, position
+        self.state = self.state._replace(position=position)
+        self._target = None
+        self._narrow()
+
     def measured(self, position: float) -> None:
         """Where the joint is by its encoder."""
         if self._measured is not None:

@@ -9,128 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from robot_agent_bodies.gate.brake import State
-from robot_agent_bodies.gate.config import GateConfig
-from robot_agent_bodies.gate.gate import Command, Gate, Now, Refusal, Status
+from robot_agent_bodies.gate.command import Command
+from robot_agent_bodies.gate.status import Refusal, Status
 
-CONFIG = GateConfig(
-    joints=("a", "b"), lower=(-1.0,), upper=(2.0,), velocity=(2.0,), acceleration=(10.0,), jerk=(100.0,)
-)
-EPOCH = 1_800_000_000 * 10**9
-PERIOD = 0.005
-
-
-class Bench:
-    """A gate, its clocks, and a robot that obeys at once unless it is told otherwise."""
-
-    def __init__(self, **changes: Any) -> None:
-        self.gate = Gate(replace(CONFIG, **changes))
-        self.steady, self.ros_ahead, self.system_ahead = 100.0, 0.0, 0.0
-        self.robot: list[float] | None = [0.5, -0.5]
-        self.obeys = True
-        self.states: tuple[State, ...] | None = None
-
-    @property
-    def now(self) -> Now:
-        ns = EPOCH + round(self.steady * 1e9)
-        return Now(self.steady, ns + round(self.ros_ahead * 1e9), ns + round(self.system_ahead * 1e9))
-
-    def run(self, seconds: float, wish: list[float] | None = None, every: float = 1 / 30) -> Bench:
-        """Lets time pass, with the agent's commands in it or without."""
-        end, next_command = self.steady + seconds, self.steady
-        while self.steady < end - 1e-9:
-            if wish is not None and self.steady >= next_command:
-                self.send(wish)
-                next_command += every
-            if self.robot is not None and self.gate.config.measures:
-                self.gate.measure(("a", "b"), self.robot, [0.0, 0.0], self.now.ros, self.now)
-            self.states = self.gate.step(self.now)
-            if self.obeys and self.states and self.robot is not None:
-                self.robot = [state.position for state in self.states]
-            self.steady += PERIOD
-        return self
-
-    def send(self, values: list[float] | None, age: float = 0.0, **changes: Any) -> Refusal | None:
-        now = self.now
-        stamp, source = now.ros - round(age * 1e9), now.system - round(age * 1e9)
-        return self.gate.command(replace(Command(("a", "b"), values, stamp, source, b"agent"), **changes), now)
-
-    @property
-    def positions(self) -> list[float]:
-        assert self.states is not None
-        return [state.position for state in self.states]
-
-
-def test_nothing_is_sent_before_all_joints_are_measured_and_the_first_output_is_where_they_are():
-    bench = Bench()
-    bench.robot = None
-    assert bench.run(0.1).states is None
-    assert bench.gate.status is Status.WAITING_FOR_JOINTS
-    assert bench.send([0.0, 0.0]) is Refusal.WAITING_FOR_JOINTS
-    bench.gate.measure(("a",), [0.5], [], bench.now.ros, bench.now)
-    assert bench.run(0.01).gate.detail == "not measured: b"
-    bench.robot = [0.7, -0.2]
-    assert bench.run(PERIOD).positions == [0.7, -0.2]
-    assert bench.run(0.1).gate.status is Status.HOLDING
-
-
-def test_it_does_not_start_beyond_limits_but_a_little_at_a_stop_is_allowed():
-    bench = Bench()
-    bench.robot = [2.2, 0.0]
-    assert bench.run(0.1).states is None
-    assert bench.gate.status is Status.OUTSIDE_LIMITS
-    assert bench.gate.detail == "a is at 2.200, expected -1.000 to 2.000"
-    bench.robot = [2.02, 0.0]
-    before = 2.02
-    for _ in range(100):
-        position, other = bench.run(PERIOD).positions
-        assert before - 2.0 * PERIOD <= position <= before  # comes back, and does not jump
-        assert other == 0.0
-        before = position
-    assert before == pytest.approx(2.0, abs=1e-6)
-
-
-@pytest.mark.parametrize("velocities", [[], [math.nan, math.nan]], ids=["missing", "nan"])
-def test_it_does_not_start_while_a_joint_moves_though_nobody_measures_speeds(velocities: list[float]):
-    bench = Bench()
-    position = 0.0
-    for _ in range(100):
-        bench.gate.measure(("a", "b"), [position, 0.5], velocities, bench.now.ros, bench.now)
-        assert bench.gate.step(bench.now) is None
-        assert bench.gate.status is Status.WAITING_FOR_REST
-        position += 0.3 * PERIOD
-        bench.steady += PERIOD
-    assert bench.gate.detail == "a: moves at 0.300"
-    for _ in range(30):
-        bench.gate.measure(("a", "b"), [position, 0.5], velocities, bench.now.ros, bench.now)
-        states = bench.gate.step(bench.now)
-        bench.steady += PERIOD
-    assert bench.gate.status is Status.HOLDING
-    assert [state.position for state in states] == [position, 0.5]
-
-
-def test_it_does_not_start_while_a_joint_says_that_it_moves():
-    bench = Bench()
-    bench.gate.measure(("a", "b"), [0.0, 0.0], [0.0, -0.2], bench.now.ros, bench.now)
-    assert bench.gate.step(bench.now) is None
-    assert bench.gate.detail == "b: moves at 0.200"
-    assert bench.run(PERIOD).gate.status is Status.HOLDING
-
-
-def test_a_gate_that_begins_again_begins_from_its_last_command_where_the_joints_sag_from_it():
-    bench = Bench()
-    bench.obeys = False
-    for _ in range(5):
-        bench.gate = Gate(CONFIG, last={"a": 0.56, "b": -0.44})
-        assert bench.run(PERIOD).positions == [0.56, -0.44]
-        assert bench.run(0.5).positions == [0.56, -0.44]
-
-
-@pytest.mark.parametrize("last", [{"a": 0.9, "b": -0.5}, {"a": 0.5}, {"a": math.nan, "b": math.inf}])
-def test_a_last_command_that_the_joints_do_not_rest_at_is_forgotten(last: dict[str, float]):
-    bench = Bench()
-    bench.gate = Gate(CONFIG, last=last)
-    assert bench.run(0.1).positions == [0.5, -0.5]
+from tests.unit.bodies.gate.bench import EPOCH, PERIOD, Bench
 
 
 def test_commands_are_followed():
@@ -262,61 +144,6 @@ def test_a_dead_mans_switch_must_be_held():
     assert bench.run(0.2, [1.0, 1.0]).gate.status is Status.NOT_ENABLED
 
 
-def test_without_joint_states_the_robot_is_stopped_until_they_are_back():
-    bench = Bench().run(0.2, [2.0, 2.0])
-    bench.robot = None
-    while bench.run(PERIOD, [2.0, 2.0]).states is not None:
-        stopped = bench.positions
-    assert bench.gate.status is Status.JOINTS_LOST
-    assert bench.gate.rests
-    bench.run(0.3, [2.0, 2.0])
-    assert bench.gate.refused[Refusal.JOINTS_LOST] > 5
-    assert bench.states is None
-    bench.robot, bench.obeys = [position - 0.1 for position in stopped], False
-    assert bench.run(PERIOD).positions == bench.robot
-    assert bench.run(0.1, [2.0, 2.0]).gate.status is Status.FOLLOWING
-
-
-def test_an_arm_that_hangs_where_it_was_seen_last_goes_on_as_it_was_told():
-    bench = Bench().run(1.0, [1.0, 1.0]).run(1.0)
-    told, bench.obeys = bench.positions, False
-    bench.robot = hanging = [position - 0.05 for position in told]
-    bench.run(0.1)
-    bench.robot = None
-    assert bench.run(0.5).states is None
-    bench.robot = [position + 0.01 for position in hanging]
-    assert bench.run(PERIOD).positions == told
-    bench.robot = None
-    bench.run(0.5)
-    bench.robot = [position - 0.04 for position in hanging]
-    assert bench.run(PERIOD).positions == bench.robot
-
-
-@pytest.mark.parametrize("stop", [False, True])
-def test_a_driver_that_starts_again_with_the_robot_elsewhere_is_not_pulled_back(stop: bool):
-    bench = Bench().run(0.5, [1.0, 1.0])
-    if stop:
-        bench.gate.stop()
-    bench.robot = None
-    bench.run(0.6)
-    assert bench.run(0.1).states is None
-    assert bench.gate.status is (Status.STOPPED if stop else Status.JOINTS_LOST)
-    bench.robot, bench.obeys = [-0.4, 1.9], False
-    assert bench.run(PERIOD).positions == [-0.4, 1.9]
-    assert bench.run(0.5).positions == [-0.4, 1.9]
-    assert bench.gate.status is (Status.STOPPED if stop else Status.HOLDING)
-
-
-def test_a_robot_that_stood_still_while_the_output_went_on_is_held_where_it_is():
-    bench = Bench().run(0.1).run(0.4, [2.0, 2.0])
-    bench.obeys, dead = False, bench.robot  # the driver dies in mid-motion, and the servos stay where they are
-    assert dead is not None
-    bench.robot = None
-    assert bench.run(1.0, [2.0, 2.0]).states is None
-    bench.robot = dead
-    assert bench.run(PERIOD).positions == dead
-
-
 @pytest.mark.parametrize("loses", ["before the reset", "in mid-return", "while braking"])
 def test_an_output_that_was_to_return_to_a_robot_does_so_when_the_robot_is_seen_again(loses: str):
     bench = Bench(joint_timeout=0.05, tracking_time=0.0 if loses == "while braking" else 0.5).run(0.1)
@@ -346,44 +173,6 @@ def test_an_output_that_was_to_return_to_a_robot_does_so_when_the_robot_is_seen_
         before = bench.positions
     assert bench.positions == pytest.approx(still, abs=1e-5)
     assert bench.gate.status is Status.HOLDING
-
-
-def test_a_driver_that_starts_again_with_the_robot_beyond_its_limits_gets_nothing():
-    bench = Bench().run(0.5, [1.0, 1.0])
-    bench.robot = None
-    bench.run(0.6)
-    bench.robot = [2.5, 0.0]
-    assert bench.run(0.1).states is None
-    assert bench.gate.status is Status.OUTSIDE_LIMITS
-    assert bench.send([1.0, 1.0]) is Refusal.OUTSIDE_LIMITS
-
-
-@pytest.mark.parametrize(
-    ("names", "positions", "velocities", "age", "refusal"),
-    [
-        (("a", "b"), [math.nan, 0.0], [], 0, Refusal.NON_FINITE),
-        (("a", "b"), [0.0], [], 0, Refusal.MALFORMED),
-        (("a", "b"), [0.0, 0.0], [0.0], 0, Refusal.MALFORMED),
-        (("a", "a"), [0.0, 0.0], [], 0, Refusal.DUPLICATE_JOINT),
-        (("x", "y"), [0.0, 0.0], [], 0, Refusal.MISSING_JOINT),
-        (("a", "b"), [0.0, 0.0], [], 0.3, Refusal.STALE_STAMP),
-        (("a", "b"), [0.0, 0.0], [], -0.3, Refusal.FUTURE_STAMP),
-    ],
-)
-def test_joint_states_that_make_no_sense_are_ignored(names, positions, velocities, age, refusal):
-    bench = Bench()
-    stamp = bench.now.ros - round(age * 1e9)
-    assert bench.gate.measure(names, positions, velocities, stamp, bench.now) is refusal
-    assert bench.gate.ignored == {refusal: 1}
-    assert bench.gate.step(bench.now) is None
-
-
-def test_joints_may_come_in_several_messages_in_any_order_among_others():
-    bench = Bench()
-    bench.gate.measure(("gripper", "b"), [9.0, -0.5], [math.nan, 0.0], bench.now.ros, bench.now)
-    bench.gate.measure(("a",), [0.25], [0.0], bench.now.ros, bench.now)
-    bench.robot = None
-    assert bench.run(PERIOD).positions == [0.25, -0.5]
 
 
 def test_a_robot_that_does_not_follow_is_stopped_until_reset_and_the_output_returns_to_it_within_limits():
@@ -449,77 +238,6 @@ def test_a_stop_between_two_outputs_moves_by_the_time_that_passed():
     assert state.velocity < speed or state.acceleration < bench.states[0].acceleration
 
 
-def test_a_rover_holds_by_standing_still():
-    bench = Bench(output="twist", joints=("linear.x", "angular.z"), lower=(), upper=())
-    names = ("linear.x", "angular.z")
-    assert [state.velocity for state in bench.run(PERIOD).states] == [0.0, 0.0]
-    for _ in range(30):
-        assert bench.send([9.0, -1.0], joints=names) is None
-        bench.run(1 / 30)
-    assert [state.velocity for state in bench.states] == pytest.approx([2.0, -1.0], abs=1e-5)
-    assert bench.gate.clipped == 30
-    assert [state.velocity for state in bench.run(1.0).states] == [0.0, 0.0]
-    assert bench.gate.status is Status.HOLDING
-
-
-def test_an_arm_that_is_moved_by_velocity_stops_before_its_ends_as_they_are_measured():
-    bench = Bench(output="forward_velocity").run(0.1)
-    position = 0.5
-    for _ in range(600):
-        bench.send([2.0, 0.0])
-        bench.robot = [position, -0.5]
-        bench.obeys = False
-        bench.run(PERIOD)
-        position += 1.02 * bench.states[0].velocity * PERIOD  # 2 % faster than asked for
-    assert position == pytest.approx(2.0, abs=0.01)
-    assert bench.states[0].velocity == pytest.approx(0, abs=0.05)
-
-
-def test_an_arm_that_is_moved_by_velocity_comes_back_from_beyond_its_end_and_goes_no_further():
-    bench = Bench(output="forward_velocity", tracking_error=0.0)
-    bench.robot, bench.obeys = [2.01, -0.5], False
-    bench.run(0.1)
-    for wanted, low, high in ((1.0, 0.0, 0.0), (-1.0, -1.0, -0.5)):
-        for _ in range(200):
-            bench.send([wanted, 0.0])
-            bench.run(PERIOD)  # at 2.01, and the end is at 2
-        assert low <= bench.states[0].velocity <= high
-
-
-def test_an_encoder_that_stands_still_takes_no_joint_that_is_moved_by_velocity_beyond_its_end():
-    bench = Bench(output="forward_velocity", tracking_error=0.0).run(0.1)
-    bench.obeys, moved = False, 0.5
-    for _ in range(1000):
-        bench.send([2.0, 0.0])
-        bench.run(PERIOD)  # is measured at 0.5
-        moved += bench.states[0].velocity * PERIOD
-    assert moved == pytest.approx(2.0, abs=0.02)
-
-
-def test_a_joint_that_is_moved_by_velocity_and_does_not_move_is_not_following():
-    bench = Bench(output="forward_velocity").run(0.1)
-    bench.obeys = False
-    bench.run(3.0, [0.3, 0.0])
-    assert bench.gate.status is Status.NOT_FOLLOWING
-    assert [state.velocity for state in bench.states] == [0.0, 0.0]
-    assert bench.gate.reset(bench.now) == "was not_following"
-    assert bench.run(0.5, [0.3, 0.0]).gate.status is Status.FOLLOWING
-
-
-@pytest.mark.parametrize("gain", [0.9, 1.1])
-def test_a_joint_that_is_moved_by_velocity_a_little_faster_or_slower_than_asked_for_is_following(gain: float):
-    bench = Bench(output="forward_velocity").run(0.1)
-    bench.obeys, position, way = False, 0.5, 1.0
-    for step in range(8000):
-        way = -1.0 if position > 1.5 else 1.0 if position < 0 else way
-        if step % 6 == 0:
-            bench.send([way, 0.0])
-        bench.robot = [position, -0.5]
-        bench.run(PERIOD)
-        position += gain * bench.states[0].velocity * PERIOD
-        assert bench.gate.status is not Status.NOT_FOLLOWING
-
-
 def test_a_command_may_ask_for_more_time_than_limits_need():
     bench = Bench().run(0.1)
     for step in range(90):
@@ -537,3 +255,9 @@ def test_the_output_stays_near_a_robot_that_does_not_move(output: str):
     bench.run(5.0, [2.0, -1.0])
     assert bench.gate.status is Status.NOT_FOLLOWING
     assert bench.positions == pytest.approx([0.7, -0.7], abs=1e-6)
+
+
+@pytest.mark.parametrize("frame", ["", "base_link", "base_footprint"])
+def test_a_command_may_be_in_the_bodys_frame_by_any_name_of_it(frame: str):
+    bench = Bench(frame_id="base_footprint").run(0.1)
+    assert bench.send([0.5, -0.5], frame=frame) is None
