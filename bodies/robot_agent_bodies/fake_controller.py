@@ -1,9 +1,9 @@
 """A joint_trajectory_controller to try the gate with: what it takes, and what it makes of that.
 
-It has the rules of ros2_control's own with its defaults: a trajectory that ends with a velocity is refused, as are
-times that do not increase and stamps in the past; a trajectory that is taken replaces the one before, from what is
-wanted at that moment; between points it goes along cubics where they have velocities and straight where they have
-none; after the last point it stays there.
+It has the rules of ros2_control's own with its defaults, and `interpolate_from_desired_state`: a trajectory that ends
+with a velocity is refused, as are times that do not increase and stamps in the past; a trajectory that is taken
+replaces the one before, from what is wanted at that moment; between points it goes along cubics where they have
+velocities and straight where they have none; after the last point it stays there.
 """
 
 from __future__ import annotations

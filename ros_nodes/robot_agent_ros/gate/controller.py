@@ -6,14 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from robot_agent_bodies.gate.config import GateConfig
 
 _PATIENCE = 2.0
 """s in which the controller's node must answer before it is asked again."""
-_QUESTIONS = ("joints", "interface_name", "allow_partial_joints_goal")
+_CONTINUES = ("interpolate_from_desired_state", "open_loop_control")
+"""Either lets a joint_trajectory_controller begin a trajectory from what it wants; the second is the older name."""
+_QUESTIONS = ("joints", "interface_name", "allow_partial_joints_goal", *_CONTINUES)
 """Parameters of ros2_control's controllers; each is asked alone, since one that a node lacks voids the whole answer."""
+_BOOL = ParameterType.PARAMETER_BOOL
 _INTERFACES = {"forward_position": "position", "forward_velocity": "velocity"}
 
 
@@ -73,14 +77,18 @@ class Controller:
         joints = list(said["joints"].string_array_value) if "joints" in said else []
         interface = said["interface_name"].string_value if "interface_name" in said else ""
         partial = said["allow_partial_joints_goal"].bool_value if "allow_partial_joints_goal" in said else False
-        self.why = disagreement(self._config, self.name, joints, interface, partial)
+        continues = [said[name].bool_value for name in _CONTINUES if name in said and said[name].type == _BOOL]
+        restarts = bool(continues) and not any(continues)
+        self.why = disagreement(self._config, self.name, joints, interface, partial, restarts)
         if not self.why:
             self._known = self._asked_for
             if joints and self._config.output != "joint_trajectory":
                 self.order, self.is_known = tuple(self._config.joints.index(joint) for joint in joints), True
 
 
-def disagreement(config: GateConfig, name: str, joints: Sequence[str], interface: str, partial: bool) -> str:
+def disagreement(
+    config: GateConfig, name: str, joints: Sequence[str], interface: str, partial: bool, restarts: bool = False
+) -> str:
     """Why a controller is not the one that the gate is configured for, in a sentence; empty if it is.
 
     Args:
@@ -89,6 +97,7 @@ def disagreement(config: GateConfig, name: str, joints: Sequence[str], interface
         joints: its parameter `joints`; empty if it has none, which is believed.
         interface: its parameter `interface_name`; empty if it has none.
         partial: its parameter `allow_partial_joints_goal`.
+        restarts: it says that it begins each trajectory where joints are measured.
     """
     wanted = _INTERFACES.get(config.output, "")
     if interface and wanted and interface != wanted:
@@ -100,5 +109,10 @@ def disagreement(config: GateConfig, name: str, joints: Sequence[str], interface
         return (
             f"{name} has the joints {', '.join(joints)}, and the gate {', '.join(config.joints)}: "
             "set the gate's `joints` to those of the controller"
+        )
+    if config.output == "joint_trajectory" and restarts:
+        return (
+            f"{name} begins each trajectory where joints are measured, which is behind what it wanted, and would jerk: "
+            f"set its {' or, where it has no such parameter, '.join(_CONTINUES)} to true"
         )
     return ""

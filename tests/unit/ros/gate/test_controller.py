@@ -39,6 +39,14 @@ def test_a_controller_that_does_not_fit(output: str, joints: list[str], interfac
     assert sentence in disagreement(config(output), "/arm", joints, interface, False)
 
 
+@pytest.mark.parametrize("output", ["forward_position", "joint_trajectory"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_trajectory_controller_that_begins_anew_from_what_is_measured_does_not_fit(output: str, restarts: bool):
+    why = disagreement(config(output), "/arm", ["a", "b"], "", False, restarts)
+    assert ("set its interpolate_from_desired_state" in why) == (restarts and output == "joint_trajectory")
+    assert bool(why) == (restarts and output == "joint_trajectory")
+
+
 def test_the_controllers_joints_are_the_gates_in_any_order():
     assert config(controller_joints=("b", "a")).controller_joints == ("b", "a")
     with pytest.raises(ParameterError, match=r"controller_joints is \['a', 'c'\], expected \['a', 'b'\] in any order"):
