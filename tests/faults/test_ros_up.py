@@ -13,11 +13,11 @@ import pytest
 import rclpy
 import yaml
 from robot_agent_ros.endpoints import subscription
-from robot_agent_ros.graph import JOINT_STATES
+from robot_agent_ros.graph import ENABLE, JOINT_STATES
 
 from tests.ros_ears import ears
 from tests.ros_graph import ROOT, Processes, alone
-from tests.ros_robot import PlayedRobot
+from tests.ros_robot import GATE_PARAMETERS, JOINTS, PlayedRobot
 
 
 class Watched(PlayedRobot):
@@ -123,6 +123,42 @@ def test_an_agent_that_is_shut_down_ends_the_graph_with_status_2(tmp_path: Path)
         log = processes.log("up")
     assert "agent ended with status 0, so the others were ended too" in log, log
     assert "is killed" not in log, log
+
+
+def test_a_robot_of_ones_own_does_not_move_before_it_is_enabled(tmp_path: Path):
+    own = {
+        "/**/gate": {"ros__parameters": GATE_PARAMETERS},
+        "/**/agent": {
+            "ros__parameters": {
+                "joints": list(JOINTS),
+                "lower": [-1.0, -1.0],
+                "upper": [1.0, 1.0],
+                "control_rate": 20.0,
+                "streams": ["proprio"],
+                "reward": "topic",
+                "run_folder": str(tmp_path / "run"),
+                "largest_joint_age": 0.3,
+            }
+        },
+    }
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(own))
+    os.environ.update(alone())
+    rclpy.init()
+    try:
+        with PlayedRobot() as robot, Processes(tmp_path) as processes:
+            up = processes.start("up", ["-m", "robot_agent.cli.main", "ros", "up", "--robot", str(path)])
+            wait_for_line(processes, "the robot does not move yet: call /gate/enable", 120)
+            robot.wait_for("not_enabled", 30)
+            time.sleep(2.0)
+            assert robot.position == [0.1, -0.1]
+            robot.call(ENABLE, data=True)
+            robot.wait_for("following", 30)
+            robot.wait(lambda: robot.position != [0.1, -0.1])
+            up.send_signal(signal.SIGINT)
+            assert up.wait(90) == 0, processes.log("up")
+    finally:
+        rclpy.try_shutdown()
 
 
 def process_list() -> str:
