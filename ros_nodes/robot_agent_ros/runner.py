@@ -123,6 +123,8 @@ class Runner:
                 if gate.enable(goes_on):
                     self.say("the robot may move")
             return
+        if not goes_on():
+            return
         service = "/".join(("", *filter(None, (self.namespace.strip("/"), ENABLE.name))))
         self.say(
             f"the robot does not move yet: call {service} (std_srvs/SetBool, data: true) to let it, or start with "

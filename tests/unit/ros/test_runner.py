@@ -192,6 +192,16 @@ def test_without_a_terminal_a_robot_of_ones_own_stays_still_and_it_says_how_to_e
     assert NoGate.enabled == []
 
 
+def test_an_end_is_no_answer_and_needs_no_advice(own: Programs):
+    def ask(goes_on: Callable[[], bool]) -> bool:
+        own.runner.stop()
+        return False
+
+    own.runner.confirm = ask
+    own.runner.run(60)
+    assert not any("does not move yet" in line for line in own.said)
+
+
 @pytest.mark.parametrize("answer", [True, False])
 def test_on_a_terminal_it_asks_again_after_its_gate_was_started_again(own: Programs, answer: bool):
     asked: list[bool] = []
