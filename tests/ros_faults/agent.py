@@ -108,8 +108,11 @@ def _played(stage: Stage, make: Callable[[], JudgedRobot] = JudgedRobot) -> Iter
         ears.node.destroy_node()
 
 
-def _outcome(robot: JudgedRobot, kept: np.ndarray, never: np.ndarray) -> Outcome:
-    return Outcome(len(robot.outputs), len(robot.beyond), len(kept), int(np.sum(never)))
+def _outcome(robot: JudgedRobot, kept: np.ndarray, never: np.ndarray, one_gate: bool = True) -> Outcome:
+    """Of what the agents kept, those of a time in which nobody obeyed (mask), or more than the gate accepted."""
+    time.sleep(1.2)  # the gate says once a second how many commands it has accepted
+    surplus = len(kept) - int(robot.diagnostics["commands accepted"]) if one_gate else 0
+    return Outcome(len(robot.outputs), len(robot.beyond), len(kept), max(int(np.sum(never)), surplus))
 
 
 def every_command_refused(stage: Stage) -> Outcome:
@@ -124,7 +127,7 @@ def every_command_refused(stage: Stage) -> Outcome:
         assert int(agent.report["decisions refused by the gate"]) > 5
         assert robot.position == [0.1, -0.1]
         kept = agent.end()
-        return _outcome(robot, kept, np.ones(len(kept)))
+        return _outcome(robot, kept, np.ones(len(kept), np.bool_))
 
 
 def second_agent(stage: Stage) -> Outcome:
@@ -196,7 +199,7 @@ def gate_killed_while_acting(stage: Stage) -> Outcome:
         ears.listen(1.0)
         kept = agent.end()
         assert np.sum(kept["stamp"] > started) > 0
-        return _outcome(robot, kept, (kept["stamp"] > killed + _MARGIN) & (kept["stamp"] < started))
+        return _outcome(robot, kept, (kept["stamp"] > killed + _MARGIN) & (kept["stamp"] < started), one_gate=False)
 
 
 class _SplitRobot(JudgedRobot):
@@ -220,7 +223,7 @@ def joints_in_two_messages(stage: Stage) -> Outcome:
         kept = agent.end()
         assert len(kept) > RATE
         assert np.ptp(kept["proprio"][:, 0]) > 0.01
-        return _outcome(robot, kept, np.zeros(len(kept)))
+        return _outcome(robot, kept, np.zeros(len(kept), np.bool_))
 
 
 def paused_clock(stage: Stage) -> Outcome:
