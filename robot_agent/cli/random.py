@@ -9,6 +9,7 @@ import tyro
 
 from robot_agent.agent import Agent
 from robot_agent.cli.body import make_body
+from robot_agent.drivers.returns import close_body
 from robot_agent.evaluation.evaluate import evaluate
 from robot_agent.evaluation.statistics import spoken
 from robot_agent.run.bounds import POSITIVE_COUNT, SEED, check_numbers
@@ -42,5 +43,6 @@ def run(argv: Sequence[str]) -> int:
     # An agent that has not learned anything acts at random.
     agent = Agent(BodySpec.from_env(body), seed=command.seed)
     returns = evaluate(agent, body, command.episodes, seed=command.seed, render=False, measure_latent=False).returns
+    close_body(body)
     print(f"{command.world}: return of random actions {spoken(returns)}")
     return 0

@@ -269,6 +269,13 @@ BUFFERS = [
         },
         warned="hindsight is off",
     ),
+    Kind(
+        "goals that are missing",
+        "observations",
+        space=GOAL,
+        observe=lambda frame: {"observation": frame.reading},
+        refused="has no 'achieved_goal', which its space declares",
+    ),
     replace(SEEN, name="one frame for all", group="buffers", make=Reusing, space=EYE, observe=lambda f: f.picture),
     replace(FILMED, name="one canvas for all pictures", group="buffers", make=Reusing),
     Kind(
@@ -315,6 +322,7 @@ TIME = [
     Kind("reset raises", "time", returned_by_reset=_failing, refused="reset raised ZeroDivisionError"),
     Kind("reset without info", "time", returned_by_reset=lambda given: given[0], refused="since 0.26"),
     Kind("step of four", "time", returned_by_step=lambda given: (*given[:2], given[3], given[4]), refused="since 0.26"),
+    Kind("an end that is NaN", "time", flag=lambda over: np.nan, refused="the terminated is nan"),
     Kind("no end at all", "time", flag=lambda over: None, refused="the terminated is None"),
 ]
 

@@ -39,9 +39,9 @@ class FlatObservation(gymnasium.ObservationWrapper[Any, Any, Any]):
         super().__init__(env)
         space = env.observation_space
         self._camera_size = camera_size
-        self._goals = [name for name in _GOALS if isinstance(space, Dict) and name in space.spaces]
-        own = [_Part(path, box) for path, box in _boxes(space) if path not in [(goal,) for goal in self._goals]]
-        parts = sorted(own, key=lambda part: part.name)
+        parts = sorted((_Part(path, box) for path, box in _boxes(space)), key=lambda part: part.name)
+        self._goals = [part for part in parts if part.is_goal]
+        parts = [part for part in parts if not part.is_goal]
         pictures, numbers = [part for part in parts if part.is_picture], [part for part in parts if not part.is_picture]
         self._cameras = _named_cameras(pictures) if "camera" in streams else {}
         self._numbers = numbers if "proprio" in streams else []
@@ -53,8 +53,7 @@ class FlatObservation(gymnasium.ObservationWrapper[Any, Any, Any]):
         if self._numbers:
             width = sum(part.size for part in self._numbers)
             spaces["proprio"] = Box(-np.inf, np.inf, (width,), np.float32)
-        if isinstance(space, Dict):
-            spaces |= {name: space.spaces[name] for name in self._goals}
+        spaces |= {part.name: part.box for part in self._goals}
         self.observation_space = Dict(spaces)
 
     @property
@@ -70,7 +69,7 @@ class FlatObservation(gymnasium.ObservationWrapper[Any, Any, Any]):
         }
         if self._numbers:
             flat["proprio"] = np.concatenate([part.numbers(observation) for part in self._numbers])
-        return flat | {name: np.array(observation[name]) for name in self._goals}
+        return flat | {part.name: np.array(part.within(observation)) for part in self._goals}
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,10 @@ class _Part:
     @property
     def name(self) -> str:
         return "/".join(map(str, self.path)) or "main"
+
+    @property
+    def is_goal(self) -> bool:
+        return self.path in [(name,) for name in _GOALS]
 
     @property
     def size(self) -> int:

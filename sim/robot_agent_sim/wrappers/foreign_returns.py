@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import warnings
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ class ForeignReturns(gymnasium.Wrapper[Any, Any, Any, Any]):
                 "bring the world to gymnasium's interface of since 0.26"
             )
         observation, reward, terminated, truncated, info = returned
-        ends = bool(_number("terminated", terminated)), bool(_number("truncated", truncated))
+        ends = _flag("terminated", terminated), _flag("truncated", truncated)
         return observation, _number("reward", reward), *ends, _mapping(info)
 
     def render(self) -> NDArray[np.uint8]:
@@ -95,6 +96,13 @@ def _number(name: str, value: Any) -> float:
     if array.size != 1 or array.dtype.kind not in "buif":
         raise WorldError(f"the {name} is {_described(value)}, expected one number")
     return float(array.item())
+
+
+def _flag(name: str, value: Any) -> bool:
+    number = _number(name, value)
+    if math.isnan(number):
+        raise WorldError(f"the {name} is {value!r}, expected true or false")
+    return bool(number)
 
 
 def _mapping(info: Any) -> dict[str, Any]:
