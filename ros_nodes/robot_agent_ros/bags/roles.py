@@ -34,16 +34,18 @@ class Role:
         names: of our graph where it is looked for, the first that is there counts.
         types: of its messages.
         what: it is, in words.
+        instead: what can be done without it.
     """
 
     name: str
     names: tuple[str, ...]
     types: tuple[str, ...]
     what: str
+    instead: str = ""
 
 
-def _role(name: str, rows: Sequence[str], types: Iterable[str], what: str) -> Role:
-    return Role(name, tuple(rows), tuple(types), what)
+def _role(name: str, rows: Sequence[str], types: Iterable[str], what: str, instead: str = "") -> Role:
+    return Role(name, tuple(rows), tuple(types), what, instead)
 
 
 JOINTS = _role("joints", [JOINT_STATES.name], ["sensor_msgs/msg/JointState"], "joint states")
@@ -52,6 +54,7 @@ CAMERA = _role(
     [IMAGE.name, COMPRESSED_IMAGE.name],
     ["sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"],
     "pictures",
+    ", or take a run that sees none (--streams proprio)",
 )
 LENS = _role("camera_info", [CAMERA_INFO.name], ["sensor_msgs/msg/CameraInfo"], "what the camera's lens is")
 COMMANDS = _role(
@@ -66,7 +69,9 @@ COMMANDS = _role(
     ],
     "commands",
 )
-GOALS = _role("goal", [GOAL.name], ["std_msgs/msg/Float64MultiArray"], "goals")
+GOALS = _role(
+    "goal", [GOAL.name], ["std_msgs/msg/Float64MultiArray"], "goals", ", or give the one goal in the parameters (goal)"
+)
 REWARDS = _role("reward", [REWARD.name], ["std_msgs/msg/Float64"], "rewards")
 GATE = _role("gate", [GATE_STATUS.name], ["diagnostic_msgs/msg/DiagnosticStatus"], "what the gate did")
 ACCEPTANCES = _role("accepted", [ACCEPTED.name], ["builtin_interfaces/msg/Time"], "which commands the gate accepted")
@@ -136,7 +141,7 @@ def _beside(image: str) -> str:
 def _missing(bag: Bag, role: Role, names: Sequence[str]) -> str:
     where = names[0] if names else f"a topic for {role.name}"
     only = ", ".join(bag.topics) or "no topic"
-    return f"{bag.path} has nothing on {where}, only on {only}{_hint(bag, role)}"
+    return f"{bag.path} has nothing on {where}, only on {only}{_hint(bag, role)}{role.instead}"
 
 
 def _hint(bag: Bag, role: Role) -> str:

@@ -20,7 +20,7 @@ from robot_agent_ros.bags.importing import import_bag
 from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.graph import CAMERA_INFO, GOAL, IMAGE, JOINT_STATES, TWIST_COMMAND, Topic
 from robot_agent_ros.messages.images import fill_image
-from robot_agent_ros.recorder.bag import Bag
+from robot_agent_ros.recorder.bag import Bag, Channel
 
 from robot_agent.cli.main import main
 from robot_agent.learning.learner import LearnerConfig
@@ -236,6 +236,8 @@ def test_the_command_needs_no_ros(tmp_path: Path):
         (["nowhere", "--world", "servo-arm/reach"], "there is no"),
         (["bag", "--world", "servo-arm/reech"], "did you mean servo-arm/reach"),
         (["bag", "--world", "servo-arm/reach", "--namespace", "left"], "nothing on /left/joint_states"),
+        (["nothing seen", "--world", "servo-arm/reach"], "no topic of it has pictures, or take a run that sees none"),
+        (["nothing wanted", "--world", "servo-arm/reach"], "no topic of it has goals, or give the one goal"),
         (["junk.mcap", "--world", "servo-arm/reach"], "begins neither as an MCAP nor"),
         (["bag"], "neither world nor joints say what the robot is"),
     ],
@@ -245,6 +247,13 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
 ):
     Recording(tmp_path / "bag", 3)
     (tmp_path / "junk.mcap").write_bytes(bytes(5000))
+    for name, without in (("nothing seen", "/camera/image_raw"), ("nothing wanted", "/agent/goal")):
+        part = Bag(tmp_path / name)
+        for raw in Recorded(tmp_path / "bag").raw():
+            if raw.channel.topic != without:
+                channel = Channel(raw.channel.topic, raw.channel.type, raw.channel.definition)
+                part.write(channel, raw.data, raw.received, raw.published)
+        part.close()
     bag, *options = args
     assert main(["import-bag", str(tmp_path / bag), "--out", str(tmp_path / "run"), *options]) == 2
     assert sentence in capsys.readouterr().err
