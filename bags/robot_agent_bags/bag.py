@@ -141,12 +141,13 @@ class Bag:
         wanted = self.topics.keys() if topics is None else topics
         self.check(wanted)
         for raw in self.raw(wanted):
-            try:
-                message = self._decoders[raw.channel](raw.data)
-            except UnreadableError:
-                self.unreadable[raw.channel.topic] += 1
-                continue
             channel = raw.channel
+            decode = self._decoders.get(channel)  # None for what a recorder has added meanwhile
+            try:
+                message = (decode or decoder_of(channel))(raw.data)
+            except UnreadableError:
+                self.unreadable[channel.topic] += 1
+                continue
             yield Recorded(
                 channel.topic, channel.type, message, raw.received * 1e-9, raw.published * 1e-9, raw.sequence
             )
@@ -157,9 +158,18 @@ class Bag:
         Raises:
             BagError: they are of a type or an encoding that cannot be read.
         """
+        wrong: dict[Channel, BagError] = {}
         for channel in {channel for file in self._files for channel in file.counts}:
             if channel.topic in topics and channel not in self._decoders:
-                self._decoders[channel] = decoder_of(channel)
+                try:
+                    self._decoders[channel] = decoder_of(channel)
+                except BagError as error:
+                    wrong[channel] = error
+        for channel, error in wrong.items():  # where one file's definition is damaged, another's serves
+            alike = [other for other in self._decoders if (other.topic, other.type) == (channel.topic, channel.type)]
+            if not alike:
+                raise error
+            self._decoders[channel] = self._decoders[alike[0]]
 
     def raw(self, topics: Container[str] | None = None) -> Iterator[Raw]:
         """The same as they were on the wire."""

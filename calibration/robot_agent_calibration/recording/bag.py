@@ -167,9 +167,9 @@ def _joint_states(bag: Bag, topic: str | None) -> tuple[Samples | None, Samples 
     # Drivers that measure no effort send zeros or NaN, or leave it out.
     if not np.nan_to_num(efforts).any():
         return joints, None
-    felt = np.flatnonzero(~np.isnan(efforts).all(axis=0))
-    names = tuple(every[at] for at in felt)
-    return joints, Samples(names, stamps, _finite(efforts[:, felt], where, "an effort"))
+    sensed = np.flatnonzero(~np.isnan(efforts).all(axis=0))
+    names = tuple(every[at] for at in sensed)
+    return joints, Samples(names, stamps, _finite(efforts[:, sensed], where, "an effort"))
 
 
 def _parts(bag: Bag, topic: str) -> list[_Part]:

@@ -1,1 +1,1 @@
-"""Recordings read back: by whom they were made does not matter, and no ROS is needed."""
+"""Recordings become experience: what their topics are for, which commands counted, and the transitions they are."""

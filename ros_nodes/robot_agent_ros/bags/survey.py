@@ -169,7 +169,7 @@ def _check_publishers(
 ) -> None:
     for numbers in heard.numbers.values():  # of each joint: an arm and its gripper may have a publisher each
         check_numbers(bag, topic_of[JOINTS], numbers)
-    counted = [order for order in orders if not order.refused]  # a second agent whom the gate refused did nothing
+    counted = [order for order in orders if not order.refused]  # an agent that the gate refused did nothing
     check_numbers(bag, topic_of[COMMANDS], [heard.commands[order.number][0].sequence for order in counted])
     if isinstance(body, ServoBody):
         wanted = np.array([order.wanted for order in counted])

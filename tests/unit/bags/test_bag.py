@@ -270,6 +270,27 @@ def test_what_is_no_recording_is_refused_with_what_was_expected(tmp_path: Path):
         Bag(tmp_path / "old.bag")
 
 
+def test_a_definition_that_is_damaged_in_one_file_of_several_costs_nothing(tmp_path: Path):
+    record(tmp_path / "bag", compression="none", file_bytes=2000)
+    path = sorted((tmp_path / "bag").glob("*.mcap"))[1]
+    data = path.read_bytes()
+    assert b"float64[] position" in data
+    path.write_bytes(data.replace(b"float64[] position", b"float6?[] position"))
+    assert numbers_of(tmp_path / "bag") == list(range(COUNT))
+
+
+def test_messages_that_are_recorded_meanwhile_are_read_too(tmp_path: Path):
+    bag = recorder.Bag(tmp_path / "bag")
+    put(bag, *said(0), 1)
+    bag.flush()
+    reading = Bag(tmp_path / "bag")
+    for number in range(1, 9):
+        put(bag, *said(number), 1 + number)
+    bag.close()
+    assert [one.message.position[0] for one in reading.messages()] == [0, 3, 6]
+    assert numbers_of(tmp_path / "bag") == list(range(9))
+
+
 def test_another_encoding_than_cdr_is_named(tmp_path: Path):
     with (tmp_path / "json.mcap").open("wb") as file:
         writer = Writer(file)
@@ -301,7 +322,7 @@ def test_a_definition_that_is_not_that_of_its_type_is_refused(tmp_path: Path, ol
 
 
 def test_our_recordings_are_rosbag2s_after_a_message_was_compressed(tmp_path: Path):
-    """Message compression is told by the bytes, so it needs no metadata, and a damaged message costs itself."""
+    """The bytes show that a message is compressed, so no metadata is needed, and a damaged message costs itself."""
     raws = raw_of(record(tmp_path / "own"))
     packed = [raw._replace(data=zstandard.compress(raw.data)) for raw in raws]
     packed[7] = packed[7]._replace(data=packed[7].data[:20])

@@ -175,7 +175,7 @@ def test_a_recording_that_was_split_is_one(tmp_path: Path):
     assert recording.need_board().legacy
 
 
-def test_messages_of_one_time_of_logging_are_told_apart(tmp_path: Path):
+def test_messages_of_one_time_of_logging_are_distinguished(tmp_path: Path):
     """As converters leave them that know no other time than the stamps."""
     with (tmp_path / "a.mcap").open("wb") as file:
         writer = Writer(file)

@@ -141,11 +141,11 @@ def rewritten(source: Path, target: Path, number: Callable[[Recorded], int], ext
 
 
 @pytest.mark.parametrize("topic", ["/joint_states", "/agent/command"])
-@pytest.mark.parametrize("told_by", ["numbers", "values"])
-def test_two_publishers_on_a_topic_are_noticed_and_refused(tmp_path: Path, topic: str, told_by: str):
+@pytest.mark.parametrize("shown_by", ["numbers", "values"])
+def test_two_publishers_on_a_topic_are_noticed_and_refused(tmp_path: Path, topic: str, shown_by: str):
     Arm(tmp_path / "one")
     counts = {"/joint_states": 0, "/agent/command": 0}
-    numbers = told_by == "numbers"
+    numbers = shown_by == "numbers"
 
     def number(one: Recorded) -> int:
         counts[one.topic] += numbers
@@ -170,7 +170,7 @@ def test_two_publishers_on_a_topic_are_noticed_and_refused(tmp_path: Path, topic
     assert import_bag(tmp_path / "again", tmp_path / "run", CONFIG).transitions > 50
 
 
-def test_a_second_agent_whom_the_gate_refused_did_nothing(tmp_path: Path):
+def test_a_second_agent_that_the_gate_refused_did_nothing(tmp_path: Path):
     lived = Arm(tmp_path / "one")
     bag = Recorder(tmp_path / "two")
     for count, one in enumerate(Bag(tmp_path / "one").messages(), start=1):
