@@ -165,10 +165,10 @@ class Bag:
                     self._decoders[channel] = decoder_of(channel)
                 except BagError as error:
                     wrong[channel] = error
-        for channel, error in wrong.items():  # where one file's definition is damaged, another's serves
+        for channel, why in wrong.items():  # where one file's definition is damaged, another's serves
             alike = [other for other in self._decoders if (other.topic, other.type) == (channel.topic, channel.type)]
             if not alike:
-                raise error
+                raise why
             self._decoders[channel] = self._decoders[alike[0]]
 
     def raw(self, topics: Container[str] | None = None) -> Iterator[Raw]:
