@@ -380,7 +380,7 @@ class GateNode(Node):
     def _owner_name(self) -> str:
         """The node whose commands count; empty for none."""
         owner = self.gate.ownership.owner
-        if owner != self._owner[0]:
+        if owner != self._owner[0] or self._owner[1] == UNNAMED:  # DDS may say later whose it is
             self._owner = (owner, self._node_of(owner, self._commands_come_on) if owner is not None else "")
         return self._owner[1]
 
