@@ -129,7 +129,7 @@ def test_closing_leaves_the_body_holding_and_a_stop_is_named(body: RobotReality)
     for _ in range(5):
         body.step(np.ones(3, np.float32))
     call(STOP)
-    with pytest.raises(BodyError, match=r"gate_stopped for 2 s \(the gate does not let commands through\)"):
+    with pytest.raises(BodyError, match=r"gate_stopped for 2 s \(the gate lets no commands through: it was stopped"):
         keep_on(body, np.ones(3, np.float32))
     call(RESET)
     body.reset(seed=1)
