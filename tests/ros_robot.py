@@ -105,10 +105,15 @@ class PlayedRobot:
     # ---- the agent ----
 
     def command(
-        self, positions: Sequence[float], age: float = 0.0, joints: Sequence[str] = JOINTS, points: int = 1
+        self,
+        values: Sequence[float],
+        age: float = 0.0,
+        joints: Sequence[str] = JOINTS,
+        points: int = 1,
+        quantity: str = "positions",
     ) -> None:
         """One command, older than now by some seconds."""
-        point = JointTrajectoryPoint(positions=[float(one) for one in positions])
+        point = JointTrajectoryPoint(**{quantity: [float(one) for one in values]})
         message = JointTrajectory(joint_names=list(joints), points=[point] * points)
         message.header.stamp = self._stamp(age)
         self._commands.publish(message)

@@ -16,7 +16,14 @@ from robot_agent_ros.graph import GATE, JOINT_STATES, POSITIONS
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
-from tests.ros_faults.robot import JudgedRobot, controller, simulated_time, spinning
+from tests.ros_faults.robot import (
+    JudgedRobot,
+    controller,
+    simulated_time,
+    spinning,
+    trajectory_controller,
+    velocity_motors,
+)
 from tests.ros_faults.scenario import Outcome, Scenario, Stage
 from tests.ros_graph import flags
 from tests.ros_robot import GATE_PARAMETERS, JOINTS
@@ -271,6 +278,57 @@ def controller_of_other_joints(stage: Stage) -> Outcome:
         return robot.outcome
 
 
+def stock_trajectory_controller(stage: Stage) -> Outcome:
+    """It refuses what ends with a velocity, and goes on with the last trajectory that it took."""
+    start_gate(stage, output="joint_trajectory")
+    with JudgedRobot(hears_gate=False) as robot, trajectory_controller(robot):
+        robot.wait_for("holding", 40)
+        for goal in ([0.5, 0.3], [-0.5, 1.0], [1.9, -1.9]):
+            robot.follow(0.7, goal)
+        moves(robot, [0.0, 0.0])
+        return robot.outcome
+
+
+def encoder_that_freezes(stage: Stage) -> Outcome:
+    """Joint states come on with fresh stamps and old positions while the motors turn."""
+    start_gate(stage, output="forward_velocity", tracking_error=0.3)
+    with JudgedRobot(hears_gate=False) as robot, velocity_motors(robot):
+
+        def fill(message: JointState) -> None:
+            message.position = [0.1, -0.1]
+
+        robot.fill = fill
+        robot.wait_for("holding", 40)
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            robot.command([1.0, -1.0], quantity="velocities")
+            time.sleep(1 / 30)
+        assert robot.status == "not_following"
+        return robot.outcome
+
+
+def gate_that_joins_a_moving_robot(stage: Stage) -> Outcome:
+    """Somebody moves the robot while the gate starts, and joint states have no velocities."""
+    start_gate(stage)
+    with JudgedRobot() as robot:
+
+        def turn() -> None:
+            """At 1 rad/s, to and fro."""
+            robot.position = [abs(time.monotonic() % 2 - 1) - 0.5, 0.0]
+            time.sleep(0.005)
+
+        end = time.monotonic() + 40
+        while robot.status != "waiting_for_rest":
+            assert time.monotonic() < end
+            turn()
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            turn()
+        assert robot.outputs == []
+        moves(robot, [0.0, 0.0])
+        return robot.outcome
+
+
 # ---- time ----
 
 
@@ -379,6 +437,9 @@ SCENARIOS: dict[str, Scenario] = {
     "somebody else sends to the controller": somebody_else_sends_to_the_controller,
     "controller of another order": controller_of_another_order,
     "controller of other joints": controller_of_other_joints,
+    "stock trajectory controller": stock_trajectory_controller,
+    "encoder that freezes": encoder_that_freezes,
+    "gate that joins a moving robot": gate_that_joins_a_moving_robot,
     "slow simulated time": slow_simulated_time,
     "simulated time that stops": simulated_time_that_stops,
     "commands that are too fast": commands_that_are_too_fast,

@@ -11,10 +11,12 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from robot_agent_bodies.fake_controller import FakeJointTrajectoryController
 from robot_agent_ros.endpoints import subscription
-from robot_agent_ros.graph import POSITIONS
+from robot_agent_ros.graph import POSITIONS, TRAJECTORY
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
 
 from tests.ros_faults.scenario import Outcome
 from tests.ros_robot import GATE_PARAMETERS, JOINTS, PlayedRobot
@@ -46,15 +48,18 @@ class JudgedRobot(PlayedRobot):
 
     def obey(self, wanted: Mapping[str, float], sent: int) -> None:
         """Goes to positions by joint, sent at a time in ns."""
-        positions = [wanted[joint] for joint in JOINTS]
         late = _PERIOD if self._speed == 1.0 else 4 * _PERIOD  # simulated time has ticks
         passed = max(2 * _PERIOD, (sent - self._sent) * 1e-9 + late) if self._sent else late
-        for before, after in zip(self.position, positions, strict=True):
-            if not (abs(after) <= _LIMIT and abs(after - before) <= _VELOCITY * passed * self._speed + 1e-9):
-                self.beyond.append((before, after))
         self._sent = sent
-        self.position = positions
-        self.outputs.append((time.monotonic(), positions))
+        self.move_to([wanted[joint] for joint in JOINTS], passed * self._speed)
+
+    def move_to(self, positions: Sequence[float], seconds: float) -> None:
+        """Is at positions, some seconds after it was where it was."""
+        for before, after in zip(self.position, positions, strict=True):
+            if not (abs(after) <= _LIMIT + 1e-9 and abs(after - before) <= _VELOCITY * seconds + 1e-9):
+                self.beyond.append((before, after))
+        self.position = list(positions)
+        self.outputs.append((time.monotonic(), self.position))
 
     @property
     def outcome(self) -> Outcome:
@@ -121,4 +126,52 @@ def controller(robot: JudgedRobot, joints: Sequence[str], interface: str = "posi
         subscription(node, POSITIONS, obey)
 
     with spinning("forward_position_controller", make) as node:
+        yield node
+
+
+@contextmanager
+def trajectory_controller(robot: JudgedRobot, joints: Sequence[str] = JOINTS) -> Iterator[Node]:
+    """A joint_trajectory_controller with ros2_control's defaults that moves a robot, 200 times a second."""
+    last = [time.time_ns()]
+    fake = FakeJointTrajectoryController(robot.position, last[0])
+
+    def receive(message: JointTrajectory) -> None:
+        points = [
+            (one.time_from_start.sec * 10**9 + one.time_from_start.nanosec, list(one.positions), list(one.velocities))
+            for one in message.points
+        ]
+        fake.receive(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec, points, time.time_ns())
+
+    def update() -> None:
+        before, last[0] = last[0], time.time_ns()
+        robot.move_to([state.position for state in fake.at(last[0])], (last[0] - before) * 1e-9)
+
+    def make(node: Node) -> None:
+        node.declare_parameter("joints", list(joints))
+        subscription(node, TRAJECTORY, receive)
+        node.create_timer(_PERIOD, update)
+
+    with spinning("joint_trajectory_controller", make) as node:
+        yield node
+
+
+@contextmanager
+def velocity_motors(robot: JudgedRobot) -> Iterator[Node]:
+    """Motors that turn as they are told, whatever the encoders say."""
+    velocity, last = [0.0] * len(JOINTS), [time.monotonic()]
+
+    def update() -> None:
+        before, last[0] = last[0], time.monotonic()
+        passed = last[0] - before
+        robot.move_to([p + v * passed for p, v in zip(robot.position, velocity, strict=True)], passed)
+
+    def obey(message: Float64MultiArray) -> None:
+        update()
+        velocity[:] = message.data
+
+    def make(node: Node) -> None:
+        subscription(node, POSITIONS, obey)
+        node.create_timer(_PERIOD, update)
+
+    with spinning("motors", make) as node:
         yield node
