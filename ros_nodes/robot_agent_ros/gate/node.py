@@ -328,6 +328,8 @@ class GateNode(Node):
             gate.begin_again()
         self._why_silent = outlet.why
         rivals = self._sources.rivals(now)
+        if self._unnamed_sources > 1:
+            self._unnamed_sources = self.count_publishers(self._joint_states)
         if outlet.rivals:
             others = ", ".join(outlet.rivals)
             gate.barred = Bar(Status.SEVERAL_SOURCES, f"{others} also sends to {outlet.topic}: stop all but one")
@@ -337,7 +339,6 @@ class GateNode(Node):
             why = f"{self._rivals[1]} send the same joints: stop all but the robot's own"
             gate.barred = Bar(Status.SEVERAL_SOURCES, why)
         elif self._unnamed_sources > 1:
-            self._unnamed_sources = self.count_publishers(self._joint_states)
             why = f"{self._unnamed_sources} nodes publish {self._joint_states}, and this ROS does not say who sent what"
             gate.barred = Bar(Status.SEVERAL_SOURCES, f"{why}: stop all but one")
         elif outlet.why:

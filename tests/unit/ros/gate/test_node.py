@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.trajectory import Point, Trajectory
 from robot_agent_ros.endpoints import message_class
 from robot_agent_ros.gate.node import GateNode, trajectory_message
-from robot_agent_ros.graph import COMMAND
+from robot_agent_ros.graph import COMMAND, JOINT_STATES
 
 from tests.ros_graph import alone, flags
 
@@ -78,6 +79,21 @@ def test_where_ros_does_not_tell_publishers_apart_there_may_be_one_only(node: Ga
     assert node._publisher_of({}, topic) is not None
     node.create_publisher(commands, COMMAND.name, 1)
     assert node._publisher_of({}, topic) is None
+
+
+@pytest.mark.parametrize("node", ["forward_position"], indirect=True)
+def test_where_ros_does_not_tell_publishers_apart_a_second_one_of_joint_states_stops_the_robot(node: GateNode):
+    states = message_class(JOINT_STATES)
+    publishers = [node.create_publisher(states, JOINT_STATES.name, 1) for _ in range(2)]
+    with node._lock:
+        node._on_joint_states(states(name=["a", "b"], position=[0.0, 0.0]), {})
+        node._look_around(time.monotonic())
+        assert node.gate.barred is not None
+        assert "2 nodes publish /joint_states, and this ROS does not say who sent what" in node.gate.barred.why
+        node.destroy_publisher(publishers.pop())
+        node._on_joint_states(states(name=["a", "b"], position=[0.0, 0.0]), {})
+        node._look_around(time.monotonic())
+        assert node.gate.barred is None
 
 
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
