@@ -117,7 +117,7 @@ def run(argv: Sequence[str]) -> int:
         status = _train(folder, replace(command.run, seed=seed), resume=False)
         if status:
             return status
-    lived = [folder for folder in folders if RunFolder.open(folder).read_metrics()]
+    lived = [folder for folder in folders if RunFolder.open(folder).read_progress()]
     if lived:
         print(f"report: {write_report(lived, command.out / 'report.html')}")
     else:

@@ -68,16 +68,21 @@ def _learning_curve(axis: Axes, name: tuple[str, str], members: Sequence[RunReco
     world, streams = name
     scale = 60 if x == "seconds" else 1
     color = PALETTE[0]
-    curves = [run.series(x, "episode_return") for run in members]
+    axis.set_title(f"{world} · {streams}", fontsize=10)
+    axis.set_xlabel("frames" if x == "frames" else "minutes")
+    curves = [curve for run in members if len((curve := run.series(x, "episode_return"))[0])]
+    if not curves:
+        axis.text(0.5, 0.5, "no episode has ended", ha="center", transform=axis.transAxes)
+        return
     for at, returns in curves:
         axis.plot(at / scale, returns, color=color, lw=0.8, alpha=0.45)
     grid = np.linspace(0, max(at[-1] for at, _ in curves), 60)
     smooth = np.stack([_smoothed(at, returns, grid) for at, returns in curves])
     mean = np.nanmean(smooth, axis=0)
-    label = f"mean of {len(members)} seeds" if len(members) > 1 else "this agent"
+    label = f"mean of {len(curves)} seeds" if len(curves) > 1 else "this agent"
     axis.plot(grid / scale, mean, color=color, lw=2.2, label=label)
-    if len(members) > 1:
-        half = stats.t.ppf(0.975, len(members) - 1) * smooth.std(0, ddof=1) / len(members) ** 0.5
+    if len(curves) > 1:
+        half = stats.t.ppf(0.975, len(curves) - 1) * smooth.std(0, ddof=1) / len(curves) ** 0.5
         axis.fill_between(grid / scale, mean - half, mean + half, color=color, alpha=0.15, lw=0)
     if x == "frames":
         for marker, curve in zip("os^", _nearest(anchors(world, streams)), strict=False):
@@ -96,8 +101,6 @@ def _learning_curve(axis: Axes, name: tuple[str, str], members: Sequence[RunReco
             axis.axvline(change, color="#666666", lw=0.8, ls=":")
             axis.annotate(words, (change, 1), (2, -2), ("data", "axes fraction"), "offset points", fontsize=6, va="top")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
-    axis.set_title(f"{world} · {streams}", fontsize=10)
-    axis.set_xlabel("frames" if x == "frames" else "minutes")
     axis.legend(fontsize=7, loc="lower right")
 
 

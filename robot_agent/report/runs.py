@@ -24,6 +24,7 @@ class RunRecord:
     folder: RunFolder
     config: Mapping[str, Any]
     episodes: Sequence[Mapping[str, Any]]
+    """Also the records within an episode, which have no `episode_return`."""
     updates: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     evaluation: Mapping[str, Any]
@@ -33,10 +34,10 @@ class RunRecord:
         """Reads a run folder.
 
         Raises:
-            RunError: it is none, or no episode has ended in it yet.
+            RunError: it is none, or has no metrics yet: no episode has ended, nor has one lasted a minute.
         """
         folder = RunFolder.open(path)
-        episodes = folder.read_metrics()
+        episodes = folder.read_progress()
         if not episodes:
             raise RunError(f"{path} has no episode in metrics.jsonl: let one end first, or leave the folder out")
         return cls(

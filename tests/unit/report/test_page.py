@@ -166,3 +166,16 @@ def test_public_curves_are_known_for_some_worlds():
     assert curve.returns[curve.frames.index(100_000)] == pytest.approx(839.4, abs=0.1)
     assert anchors("dmc/cartpole-swingup", "camera+proprio") == []
     assert anchors("gym/Pendulum-v1", "proprio") == []
+
+
+def test_a_run_in_one_endless_episode_has_a_page(tmp_path: Path):
+    run = make_run(tmp_path / "endless")
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for record in records:
+        record["return_so_far"] = record.pop("episode_return")
+    (run / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (run / "evaluation.json").unlink()
+    page = write_report([run], tmp_path / "report.html").read_text()
+    assert page.count("no episode has ended") == 2, "against frames and against time"
+    both = write_report([run, make_run(tmp_path / "other", seed=1)], tmp_path / "both.html").read_text()
+    assert "no episode has ended" not in both
