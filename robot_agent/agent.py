@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from robot_agent_kernels import PlanState, PlanStatus
+from robot_agent_kernels import PlanState, PlanStatus, Seeds
 from torch import Tensor
 
 from robot_agent.errors import BodyError
@@ -194,11 +194,15 @@ class Agent:
             plan, usable, value = state.plan, finite, np.full(len(rows), np.nan, np.float32)
         else:
             result = self.planner.plan(
-                self._latents(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
+                self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
                 torch.from_numpy(goal).to(self.device),
                 state.context,
                 state.plan,
-                seeds=[int(self._generator(state, row).integers(2**62)) for row in range(len(rows))],
+                # The Q functions are drawn anew with the weights: what is keyed by one robot would change the others.
+                Seeds(
+                    tuple(int(self._generator(state, row).integers(2**62)) for row in range(len(rows))),
+                    members=self.weights_version % 2**63,
+                ),
             )
             actions = (result.action if explore else result.mean[:, 0]).cpu().numpy()
             seen = torch.from_numpy(finite).to(self.device)
@@ -223,16 +227,6 @@ class Agent:
         """Stacks `(robots, frame_stack, height, width, 3)` and proprio `(robots, n)` to `(robots, latent_dim)`."""
         cameras = {name: torch.from_numpy(stack).to(self.device) for name, stack in frames.items()}
         return self.mind.encoder(cameras, torch.from_numpy(proprio).to(self.device).unsqueeze(1))[:, 0]
-
-    def _latents(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
-        """As `encode_stacked`, robot by robot: products of other sizes are rounded otherwise."""
-        robots = (slice(row, row + 1) for row in range(len(proprio)))
-        return torch.cat(
-            [
-                self.encode_stacked({name: stack[robot] for name, stack in frames.items()}, proprio[robot])
-                for robot in robots
-            ]
-        )
 
     def _generator(self, state: AgentState, row: int) -> np.random.Generator:
         key = _noise_key(state.agents[row])

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from robot_agent_kernels.mppi.noise import PlanNoise
+from robot_agent_kernels.mppi.noise import PlanNoise, Seeds
 from robot_agent_kernels.mppi.refit import Refit
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState
 from robot_agent_kernels.params import RolloutParams
@@ -49,7 +49,7 @@ class PackedParams(Protocol):
         proposals: Tensor | None,
         state: PlanState,
         config: PlanConfig,
-        seed: int,
+        seed: int | Seeds,
         deadline_ms: float | None = None,
         noise: PlanNoise | None = None,
     ) -> PlanResult:

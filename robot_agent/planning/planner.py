@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanResult, PlanState, Precision, pack, plan
+from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanResult, PlanState, Precision, Seeds, pack, plan
 from torch import Tensor
 
 from robot_agent.errors import RobotAgentError
@@ -19,8 +18,7 @@ class PlannerConfig:
 
     Attributes:
         search: samples, iterations, horizon, elites, temperature and noise of MPPI.
-        deadline_ms: of a decision for all robots; when a robot's share runs out between two iterations, its best plan
-            so far is used; None for no deadline.
+        deadline_ms: when it runs out between two iterations, the best plan so far is used; None for no deadline.
         backend: of the rollout core; auto takes the fastest that this machine has.
         precision: of the products; None for float32 on a CPU and bfloat16 on a GPU. float16 is faster on Intel CPUs
             since 2023.
@@ -71,10 +69,10 @@ class Planner:
         goal: Tensor,
         context: Tensor,
         state: PlanState,
-        seeds: Sequence[int],
+        seeds: Seeds,
         proposals: Tensor | None = None,
     ) -> PlanResult:
-        """A plan for each robot, searched for by itself: it is the same whichever robots it is asked for with.
+        """A plan for each robot, all in one search.
 
         Args:
             latent: `(robots, latent_dim)`.
@@ -84,40 +82,14 @@ class Planner:
             seeds: of all noise of each robot's plan.
             proposals: `(robots, k, horizon, action_dim)` further candidates, or None.
         """
-        deadline_ms = None if self.config.deadline_ms is None else self.config.deadline_ms / len(seeds)
-
-        def plan_one(row: int, seed: int) -> PlanResult:
-            one = slice(row, row + 1)
-            return plan(
-                self.packed,
-                latent[one],
-                self.mind.goal_encoder(goal[one]),
-                context[one],
-                None if proposals is None else proposals[one],
-                PlanState(state.mean[one], state.std[one], state.fresh[one]),
-                self.config.search,
-                seed,
-                deadline_ms,
-            )
-
-        return _joined([plan_one(row, seed) for row, seed in enumerate(seeds)])
-
-
-def _joined(plans: Sequence[PlanResult]) -> PlanResult:
-    if len(plans) == 1:
-        return plans[0]
-
-    def rows(name: str) -> Tensor:
-        return torch.cat([getattr(one, name) for one in plans])
-
-    mean, std = rows("mean"), rows("std")
-    return PlanResult(
-        action=rows("action"),
-        mean=mean,
-        std=std,
-        value=rows("value"),
-        uncertainty=rows("uncertainty"),
-        status=rows("status"),
-        state=PlanState(mean, std, torch.cat([one.state.fresh for one in plans])),
-        iterations=max(one.iterations for one in plans),
-    )
+        return plan(
+            self.packed,
+            latent,
+            self.mind.goal_encoder(goal),
+            context,
+            proposals,
+            state,
+            self.config.search,
+            seeds,
+            self.config.deadline_ms,
+        )

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanState, PlanStatus, pack, plan, rollout
+from robot_agent_kernels import Backend, BuildError, PlanConfig, PlanState, PlanStatus, Seeds, pack, plan, rollout
 from robot_agent_kernels.mppi.noise import correlated
 from robot_agent_kernels.mppi.refit import elite_weights
 from robot_agent_kernels.mppi.search import beginning
 from robot_agent_kernels.rollout.native import library
 
-from tests.kernels.builders import rollout_params
+from tests.kernels.builders import as_dtype, rollout_params
 
 CONFIG = PlanConfig(horizon=3, samples=64, policy_samples=8, iterations=4, elites=12)
 
@@ -46,6 +46,25 @@ def make_plan(params=None, config=CONFIG, seed=7, proposals=None, deadline_ms=No
     z0, goal, context, initial = start(robots)
     params = params or rollout_params()
     return plan(params, z0, goal, context, proposals, state or initial, config, seed, deadline_ms)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_robots_plan_does_not_depend_on_the_robots_that_are_planned_for_with_it(backend: Backend):
+    params, (z0, goal, context, state) = rollout_params(), start(3)
+    if backend == "cpu":
+        params = as_dtype(params, torch.float32)
+        z0, goal, context = (tensor.float() for tensor in (z0, goal, context))
+        state = PlanState.initial(3, 3, 2)
+    core = pack(params, backend)
+
+    def plan_of(rows: list[int], seeds: tuple[int, ...]) -> torch.Tensor:
+        own = PlanState(state.mean[rows], state.std[rows], state.fresh[rows])
+        return plan(core, z0[rows], goal[rows], context[rows], None, own, CONFIG, Seeds(seeds, members=9)).mean
+
+    together = plan_of([0, 1, 2], (3, 4, 5))
+    for row, seed in enumerate((3, 4, 5)):
+        torch.testing.assert_close(plan_of([row], (seed,))[0], together[row], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(plan_of([0], (4,))[0], together[0], atol=1e-2)
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from robot_agent_kernels import PlanConfig, PlanNoise, PlanState, PlanStatus, pack, plan
+from robot_agent_kernels import PlanConfig, PlanNoise, PlanState, PlanStatus, Seeds, pack, plan
 
 from tests.kernels.builders import as_dtype, rollout_params
 
@@ -178,6 +178,19 @@ def test_the_same_seed_gives_the_same_plan_and_another_seed_another():
     assert not torch.equal(first.action, other.action)
     assert (first.action.abs() <= 1).all()
     assert (first.status == PlanStatus.OK).all()
+
+
+def test_a_robots_plan_does_not_depend_on_the_robots_that_are_planned_for_with_it():
+    params, (z0, goal, context, actions), state = started()
+    core = packed(params)
+    both = plan(core, z0, goal, context, actions, state, CONFIG, Seeds((3, 4), members=9))
+    for row, seed in enumerate((3, 4)):
+        one = slice(row, row + 1)
+        own = PlanState(state.mean[one], state.std[one], state.fresh[one])
+        inputs = (z0[one], goal[one], context[one], actions[one])
+        alone = plan(core, *inputs, own, CONFIG, Seeds((seed,), members=9))
+        torch.testing.assert_close(alone.action[0], both.action[row], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(alone.mean[0], both.mean[row], atol=1e-4, rtol=1e-3)
 
 
 def test_what_the_kernels_draw_is_white_and_of_unit_variance():

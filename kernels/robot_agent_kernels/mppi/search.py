@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from robot_agent_kernels.mppi.noise import PlanNoise, correlated
+from robot_agent_kernels.mppi.noise import PlanNoise, Seeds, correlated
 from robot_agent_kernels.mppi.refit import Refit
 from robot_agent_kernels.mppi.types import PlanConfig, PlanResult, PlanState, PlanStatus
 
@@ -43,7 +43,7 @@ class SearchInTorch:
         proposals: Tensor | None,
         state: PlanState,
         config: PlanConfig,
-        seed: int,
+        seed: int | Seeds,
         deadline_ms: float | None = None,
         noise: PlanNoise | None = None,
     ) -> PlanResult:

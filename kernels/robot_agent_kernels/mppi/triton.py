@@ -11,7 +11,7 @@ def sample_kernel(
     mean,  # (robots, horizon, action_dim)
     std,
     noise,  # (robots, samples, horizon, action_dim) white, or not read
-    seed,  # (1,) int64
+    seed,  # (robots,) int64
     actions,  # sample s of robot r at r * robot_stride + s * horizon * action_dim, written
     robot_stride,
     samples,
@@ -32,11 +32,10 @@ def sample_kernel(
     last = tl.zeros((BLOCK_S, BLOCK_A), tl.float32)
     for step in range(horizon):
         own = (sample[:, None] * horizon + step) * action_dim + units[None, :]
-        counter = tl.program_id(0) * samples * horizon * action_dim + own
         if HAS_NOISE:
             white = tl.load(noise + robot * samples * horizon * action_dim + own, mask=mask, other=0.0)
         else:
-            white = tl.randn(tl.load(seed), stream + counter)
+            white = tl.randn(tl.load(seed + robot), stream + own)
         last = tl.where(step == 0, white, correlation * last + innovation * white)
         at = (robot * horizon + step) * action_dim + units
         center = tl.load(mean + at, mask=units < action_dim, other=0.0)[None, :]
@@ -62,7 +61,7 @@ def refit_kernel(
     uncertainty,
     elite_noise,  # (robots, candidates) Gumbel, or not read
     action_noise,  # (robots, action_dim) white, or not read
-    seed,  # (1,) int64
+    seed,  # (robots,) int64
     mean,  # (robots, units), written
     std,
     weights,  # (robots, candidates), written
@@ -123,7 +122,7 @@ def refit_kernel(
     if HAS_NOISE:
         gumbel = tl.load(elite_noise + robot * candidates + index, mask=there, other=0.0)
     else:
-        uniform = tl.rand(tl.load(seed), stream + tl.program_id(0) * candidates + index)
+        uniform = tl.rand(tl.load(seed + robot), stream + index)
         gumbel = -tl.log(-tl.log(tl.minimum(tl.maximum(uniform, 1e-20), 1.0 - 1e-7)))
     lot = tl.where(weight > 0, tl.log(tl.maximum(weight, 1e-38)) + gumbel, float("-inf"))
     drawn = tl.argmax(lot, axis=0)
@@ -143,7 +142,7 @@ def refit_kernel(
             white = tl.load(action_noise + robot * action_dim + unit_index, mask=unit_index < action_dim, other=0.0)
         else:
             # Negative counters are used by nothing else.
-            white = tl.randn(tl.load(seed), -1 - tl.program_id(0) * action_dim - unit_index)
+            white = tl.randn(tl.load(seed + robot), -1 - unit_index)
         first = tl.sum(tl.where((index == drawn)[:, None], theirs, 0.0), axis=0)
         chosen = tl.minimum(tl.maximum(first + deviation * white, -1.0), 1.0)
         chosen = tl.where(total > 0, chosen, 0.0)

@@ -443,7 +443,7 @@ class TritonRollout:
             goal: `(robots, goal)`.
             context: `(robots, context)`.
             noise: white `(robots, count, horizon, action_dim)`, or None to draw from `seed` at counter `stream`.
-            seed: int64 `(1,)`.
+            seed: int64 `(robots,)`.
             stream: see noise.
         """
         robots, candidates, horizon, width = actions.shape
@@ -482,6 +482,6 @@ class TritonRollout:
     def policy_trajectories(self, z0: Tensor, goal: Tensor, context: Tensor, noise: Tensor) -> Tensor:
         """As `rollout.reference.ReferenceRollout.policy_trajectories`; float32."""
         actions = torch.empty(noise.shape, device=self.device)
-        seed: Any = torch.zeros(1, dtype=torch.int64, device=self.device)
+        seed: Any = torch.zeros(len(z0), dtype=torch.int64, device=self.device)
         self.propose_into(actions, 0, noise.shape[1], z0, goal, context, noise.float().contiguous(), seed, 0)
         return actions

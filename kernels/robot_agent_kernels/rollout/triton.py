@@ -119,7 +119,7 @@ def total_kernel(
 def propose_kernel(
     raw,  # (rows, 2 * action_dim) float32: mean, then raw log standard deviation
     noise,  # (rows, horizon, action_dim) float32, or not read
-    seed,  # (1,) int64
+    seed,  # (robots,) int64
     actions,  # row r at r // samples * robot_stride + r % samples * row_stride, written
     robot_stride,
     row_stride,
@@ -141,11 +141,13 @@ def propose_kernel(
     mask = (rows < row_count)[:, None] & (units < action_dim)[None, :]
     mean = tl.load(raw + rows[:, None] * 2 * action_dim + units[None, :], mask=mask, other=0.0)
     width = tl.load(raw + rows[:, None] * 2 * action_dim + action_dim + units[None, :], mask=mask, other=0.0)
-    counter = (rows[:, None] * horizon + step) * action_dim + units[None, :]
     if HAS_NOISE:
-        white = tl.load(noise + counter, mask=mask, other=0.0)
+        own = (rows[:, None] * horizon + step) * action_dim + units[None, :]
+        white = tl.load(noise + own, mask=mask, other=0.0)
     else:
-        white = tl.randn(tl.load(seed), stream + counter)
+        of_robot = tl.load(seed + rows // samples, mask=rows < row_count, other=0)
+        counter = ((rows % samples)[:, None] * horizon + step) * action_dim + units[None, :]
+        white = tl.randn(of_robot[:, None], stream + counter)
         white = tl.where((rows % samples)[:, None] == 0, 0.0, white)
     log_std = lowest_log_std + 0.5 * (highest_log_std - lowest_log_std) * (tanh(width) + 1.0)
     at = (rows // samples).to(tl.int64) * robot_stride + (rows % samples) * row_stride

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from robot_agent_kernels import BuildError, PlanConfig, PlanResult, PlanStatus
+from robot_agent_kernels import BuildError, PlanConfig, PlanResult, PlanStatus, Seeds
 
 from robot_agent.agent import Agent
 from robot_agent.errors import RobotAgentError
@@ -41,7 +41,7 @@ def seen() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def plan(agent: Agent, seed: int = 3, **changes: torch.Tensor) -> PlanResult:
     latent, goal, context = seen()
     arguments = {"latent": latent, "goal": goal, "context": context} | changes
-    return agent.planner.plan(**arguments, state=agent.initial_state("ab").plan, seeds=(seed, seed + 100))
+    return agent.planner.plan(**arguments, state=agent.initial_state("ab").plan, seeds=Seeds((seed, seed + 100)))
 
 
 def test_the_best_proposal_becomes_the_plan():
