@@ -171,9 +171,10 @@ class Gate:
         self._clocks.watch(now)
         last, self._last_step = self._last_step, now
         self._trajectory = None
-        if not self._streams and last is not None:
+        passed = 0.0 if last is None else self._clocks.passed(last, now)
+        if not self._streams:
             for shaper in self.shapers:  # the robot went on along the last trajectory, to its end if need be
-                shaper.advance(self._clocks.passed(last, now))
+                shaper.advance(passed)
         if self._started and self._is_unseen(now):
             return None
         if not self._started and not self._start(now):
@@ -192,6 +193,8 @@ class Gate:
             seconds = 0.0 if last is None else min(max(now.steady - last.steady, 0.0), longest)
             self._plan(goal, seconds, now)
             return tuple(shaper.advance(seconds) for shaper in self.shapers)
+        if now.real is not None:  # simulated time may go in larger steps
+            longest = max(longest, min(2 * passed, _FURTHEST))
         ahead = self._ahead(now)
         self._plan(goal, longest, now)
         self._trajectory = trajectory([shaper.motion for shaper in self.shapers], now.ros + round(1e9 * ahead))
@@ -429,5 +432,7 @@ class Gate:
             self.detail = f"{self.config.joints[lags.index(worst)]} is {worst:.3f} from the output"
 
 
+_FURTHEST = 0.1
+"""Seconds of a trajectory before its stop, at most."""
 _STAYS_BEHIND = 0.9
 """Share of `tracking_error` from which a robot counts as staying behind: the output goes no further than all of it."""

@@ -30,10 +30,12 @@ class Arm:
     Args:
         delay: seconds that messages take to the controller, at most.
         sags: rad that the joints rest below what the controller wants.
+        speed: s of simulated time in a real one; None for real time.
         changes: of the gate's parameters.
     """
 
-    def __init__(self, delay: float = 0.0, sags: float = 0.0, **changes: Any) -> None:
+    def __init__(self, delay: float = 0.0, sags: float = 0.0, speed: float | None = None, **changes: Any) -> None:
+        self.speed = speed
         self.gate = Gate(GateConfig(**{**CONFIG, **changes}))
         self.time, self.delay, self.sags = 100.0, delay, sags
         self.controller = FakeJointTrajectoryController([0.5, -0.5], self.ns)
@@ -48,7 +50,8 @@ class Arm:
 
     @property
     def now(self) -> Now:
-        return Now(self.time, self.ns, self.ns)
+        real = None if self.speed is None else self.time / self.speed
+        return Now(self.time, self.ns, self.ns if real is None else EPOCH + round(real * 1e9), real)
 
     def run(self, seconds: float, wish: Sequence[float] | None = None, pauses: float = 0.0, **changes: Any) -> Arm:
         """Lets time pass, with commands in it or without; the gate pauses at random for so long at most."""
@@ -65,12 +68,12 @@ class Arm:
             trajectory = self.gate.trajectory
             if trajectory is not None and self.obeys:
                 self._on_the_way.append((self.ns + round(self.random.uniform(0, self.delay) * 1e9), trajectory))
-            self.time += PERIOD + self.random.uniform(0, pauses)
+            self.time += (PERIOD + self.random.uniform(0, pauses)) * (self.speed or 1.0)
             self._deliver()
         return self
 
     def send(self, wish: Sequence[float], **changes: Any) -> Refusal | None:
-        return self.gate.command(Command(("a", "b"), wish, self.ns, self.ns, b"agent", **changes), self.now)
+        return self.gate.command(Command(("a", "b"), wish, self.ns, self.now.system, b"agent", **changes), self.now)
 
     def _deliver(self) -> None:
         for arrival, trajectory in sorted(self._on_the_way, key=lambda one: one[0]):
@@ -119,6 +122,14 @@ def test_limits_hold_in_what_the_robot_does_however_the_gate_is_delayed(delay: f
     if pauses < 0.1:  # else it does little but stop
         assert arm.hardest[0] > 1.8
         assert arm.hardest[1] > 80
+
+
+@pytest.mark.parametrize("speed", [0.1, 1.0, 4.0])
+def test_limits_count_in_simulated_time(speed: float):
+    arm = Arm(speed=speed, command_timeout=0.3, tracking_error=1.0).run(1.5).run(1.5, [2.0, 2.0])
+    arm.assert_within_limits()
+    assert arm.fastest == pytest.approx([0.5, 8.0], rel=0.1)
+    assert arm.controller.refused == []
 
 
 def test_messages_that_stop_end_in_a_stop_within_limits():
