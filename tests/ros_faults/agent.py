@@ -159,7 +159,7 @@ def second_agent(stage: Stage) -> Outcome:
 
 
 def stopped_while_acting(stage: Stage) -> Outcome:
-    """The gate is stopped while the agent acts, and goes on: of the time between nothing is kept."""
+    """The gate is stopped while the agent acts, and reset: of the time between nothing is kept."""
     with _played(stage) as (robot, ears):
         agent = RunningAgent(stage, ears)
         robot.wait_for("holding", 60)

@@ -43,7 +43,7 @@ class Ownership:
         return True
 
     def release(self) -> None:
-        """Whoever sends next owns the robot, except the owner of before."""
+        """Whoever sends next owns the robot, except the previous owner."""
         self._rivals = {} if self.owner is None else {self.owner: None}
         self._waiting.clear()
         self.owner = None

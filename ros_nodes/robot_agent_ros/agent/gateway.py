@@ -38,7 +38,7 @@ WAITS_FOR = {
 OWNER_SILENCE = 1.0
 """s without an acceptance after which the owner that the gate names is another."""
 OWNER_COMES_BACK = 1.5
-"""s that a gate which was started again is left to whom it obeyed before."""
+"""s that a gate which was started again is left to the agent that it obeyed before."""
 GATE_OBEYS = ("following", "holding")
 """States of the gate in which a command that is fresh is obeyed."""
 

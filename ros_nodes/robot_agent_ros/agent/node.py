@@ -189,7 +189,7 @@ class AgentNode(LifecycleNode):
         self._close()
 
     def _continued(self, config: AgentConfig) -> AgentConfig:
-        """What it is configured with: it goes on with the run that it left, unless its parameters say otherwise."""
+        """What it is configured with: it continues the run that it left, unless its parameters say otherwise."""
         if self._left is None or not config.learn:
             return config
         folder, before = self._left
@@ -199,7 +199,7 @@ class AgentNode(LifecycleNode):
         if changed:
             self.get_logger().warning(f"{changed[0]} is another one, so what it learned stays in {folder}")
             return config
-        self.get_logger().info(f"goes on in {folder}")
+        self.get_logger().info(f"continues in {folder}")
         return replace(config, checkpoint=str(folder))
 
     def _failed(self, why: str) -> TransitionCallbackReturn:

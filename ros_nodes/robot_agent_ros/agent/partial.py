@@ -48,6 +48,6 @@ class Partial:
         return min(stamps), np.array(positions)
 
     def forget(self) -> None:
-        """Nothing of before counts any more."""
+        """Drops what has come so far."""
         self._parts.clear()
         self._new.clear()

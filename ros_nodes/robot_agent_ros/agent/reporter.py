@@ -23,7 +23,7 @@ class Reporter:
     def report(
         self, mind: Mind, senses: RosSenses, control: Control | None, keeper: Keeper | None, owner: str
     ) -> Report:
-        """How a configured agent is now; without `control` it is inactive. `owner` is whom the gate obeys."""
+        """The state of a configured agent; inactive without `control`. `owner` is the node that the gate obeys."""
         values: dict[str, Any] = {f"age of {name} [s]": age for name, age in senses.ages().items()}
         values |= {f"refused: {name}": count for name, count in senses.refused().items()}
         if keeper is not None and mind.learner is not None:

@@ -1,4 +1,4 @@
-"""Plans that come late, learners that die, gates that are gone, others who command: acting goes on."""
+"""Plans that come late, learners that die, gates that are gone, others who command: acting continues."""
 
 from __future__ import annotations
 
