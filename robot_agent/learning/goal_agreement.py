@@ -149,32 +149,34 @@ def _spread(values: NDArray[np.float64]) -> float:
 
 
 def _rewards(lived: NDArray[np.float64], computed: NDArray[np.float64], allowed: float, found: Agreement) -> Agreement:
-    """`found` with the transform from computed to lived rewards, the identity where that is nearly as good as any."""
+    """`found` with the transform from computed to lived rewards: the known one or none while nearly the best."""
 
     def error(scale: float, offset: float) -> float:
         return float(np.mean(np.abs(lived - scale * computed - offset)))
 
     size, spread, width = float(np.mean(np.abs(lived))), _spread(lived), float(np.std(computed))
-    as_it_is = error(1.0, 0.0)
-    if as_it_is <= ROUNDING * size:
-        return replace(found, scale=1.0, offset=0.0, problem="")
-    if width <= REPRESENTED * float(np.mean(np.abs(computed))) or spread <= REPRESENTED * size:
+    varies = width > REPRESENTED * float(np.mean(np.abs(computed))) and spread > REPRESENTED * size
+    scale, offset = found.scale, found.offset
+    if varies:
+        scale = float(np.mean((computed - computed.mean()) * (lived - lived.mean()))) / width**2
+        offset = float(np.median(lived - scale * computed))
+    fitted = error(scale, offset)
+    good = max(ROUNDING * size, min(allowed * spread, 1.2 * fitted))
+    for known in ((found.scale, found.offset), (1.0, 0.0)):
+        if error(*known) <= good:
+            return replace(found, scale=known[0], offset=known[1], problem="")
+    if not varies:
         return replace(
             found,
             problem=f"the rewards lived so far, {lived.mean():.4g} a frame, differ from those of compute_reward, "
             f"{computed.mean():.4g}, and vary too little to say how",
         )
-    scale = float(np.mean((computed - computed.mean()) * (lived - lived.mean()))) / width**2
-    offset = float(lived.mean() - scale * computed.mean())
-    fitted = error(scale, offset)
-    if as_it_is <= min(allowed * spread, 1.2 * fitted):
-        return replace(found, scale=1.0, offset=0.0, problem="")
     if scale > 0 and fitted <= allowed * spread:
         return replace(found, scale=scale, offset=offset, problem="")
     return replace(
         found,
         problem=f"compute_reward does not give the rewards that were lived, not even rescaled: it is off by "
-        f"{min(fitted, as_it_is):.2g} a frame where they vary by {spread:.2g}",
+        f"{fitted:.2g} a frame where they vary by {spread:.2g}",
     )
 
 
@@ -183,13 +185,15 @@ def _ends(
 ) -> Agreement:
     """`before` with what is known of ends."""
     goes_on = ~steps.terminated & ~steps.truncated  # where the time was up, the goal may have been reached as well
-    if terminated is not None:
-        declared = terminated(steps.achieved, steps.desired) > 0
-        if not _contradicted(declared, steps.terminated, goes_on):
-            return replace(before, declares_ends=True, ends_at=None)
     ends_at = _threshold(computed, steps.terminated, goes_on)
     if ends_at is None and before.ends_at is not None:
         ends_at = None if _contradicted(computed >= before.ends_at, steps.terminated, goes_on) else before.ends_at
+    if terminated is not None:
+        declared = terminated(steps.achieved, steps.desired) > 0
+        # Many worlds declare that nothing ends, and end all the same.
+        missed = ends_at is not None and not declared[steps.terminated & (computed >= ends_at)].any()
+        if not missed and not _contradicted(declared, steps.terminated, goes_on):
+            return replace(before, declares_ends=True, ends_at=None)
     return replace(before, declares_ends=False, ends_at=ends_at)
 
 

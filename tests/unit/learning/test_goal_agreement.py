@@ -101,6 +101,18 @@ def test_a_scale_that_nothing_shows_yet_is_waited_for():
     assert (found.problem, found.scale, found.offset) == ("", pytest.approx(0.1), pytest.approx(-1))
 
 
+@pytest.mark.parametrize("repeat", [1, 4])
+def test_a_scale_that_was_found_stays_while_nothing_shows_another(repeat: int):
+    def transform(reward: np.ndarray) -> np.ndarray:
+        return 0.1 * reward - 1
+
+    found = agree(lived(sparse, transform, repeat=repeat), sparse, None, Agreement())
+    later = agree(lived(sparse, transform, repeat=repeat, far=True), sparse, None, found)
+    assert later.problem == ""
+    assert later.scale == found.scale
+    assert agree(lived(sparse, repeat=repeat), sparse, None, found).scale == 1
+
+
 def test_unknown_rewards_contradict_nothing():
     steps = lived(dense)
     found = agree(steps._replace(reward=np.full(len(steps.reward), np.nan)), dense, None, Agreement())
@@ -149,6 +161,17 @@ def test_an_end_that_is_declared_is_believed_unless_steps_went_on():
     assert agree(lived(dense, far=True), dense, declared, Agreement()).declares_ends
     found = agree(lived(dense), dense, declared, Agreement(declares_ends=True))
     assert (found.declares_ends, found.ends_at) == (False, None)
+
+
+@pytest.mark.parametrize("compute", [dense, sparse])
+def test_an_end_that_is_declared_never_to_come_is_seen_where_it_comes(compute):
+    def never(achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        return np.zeros(len(achieved))
+
+    found = agree(lived(compute, success_ends=True), compute, never, Agreement())
+    assert found.ends_at is not None
+    assert agree(lived(compute, success_ends=True, far=True), compute, never, found).ends_at == found.ends_at
+    assert agree(lived(compute), compute, never, found).ends_at is None
 
 
 def test_the_newest_steps_are_those_with_finite_goals_of_whatever_segment(tmp_path: Path):
