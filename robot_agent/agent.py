@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from robot_agent.errors import BodyError
 from robot_agent.mind import Mind, MindConfig, with_reward_scale
 from robot_agent.planning.planner import Planner, PlannerConfig
+from robot_agent.planning.proposer import Proposer
 from robot_agent.types import CAMERA_PREFIX, AgentId, BodySpec, Observation, Source
 
 ONLY_AGENT: AgentId = "agent"
@@ -44,12 +45,15 @@ class Decision:
         milliseconds: that encoding and planning took, for all robots together.
         value: `(robots,)` expected return of the plan in the world's units; NaN where there was none.
         fallback: `(robots,)` bool, True where the last safe action had to stand in.
+        elite_shares: by the name of a proposer, `policy` or `samples`, its share `(robots,)` of the elites' weight;
+            empty where nothing was planned.
     """
 
     source: tuple[Source, ...]
     milliseconds: float
     value: NDArray[np.float32]
     fallback: NDArray[np.bool_]
+    elite_shares: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,26 @@ class AgentState:
     decision: Decision | None = None
 
 
+class _Seen(NamedTuple):
+    """What a decision starts from, a row a robot."""
+
+    frames: Mapping[str, NDArray[np.uint8]]
+    proprio: NDArray[np.float32]
+    goal: NDArray[np.float32]
+    finite: NDArray[np.bool_]
+
+
+class _Choice(NamedTuple):
+    """What was chosen, a row a robot, before the guard."""
+
+    actions: NDArray[np.float32]
+    source: Source
+    plan: PlanState
+    usable: NDArray[np.bool_]
+    value: NDArray[np.float32]
+    elite_shares: Mapping[str, NDArray[np.float32]]
+
+
 class Agent:
     """Encodes, plans, acts.
 
@@ -87,11 +111,17 @@ class Agent:
         spec: shapes of the body.
         config: sizes and search.
         seed: of initial weights and of every decision's noise.
-        device: where the mind lives.
+        device: where the mind is.
+        proposers: of further candidates for each plan.
     """
 
     def __init__(
-        self, spec: BodySpec, config: AgentConfig | None = None, seed: int = 0, device: str | torch.device = "cpu"
+        self,
+        spec: BodySpec,
+        config: AgentConfig | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        proposers: Sequence[Proposer] = (),
     ) -> None:
         self.spec = spec
         self.config = config or AgentConfig()
@@ -99,6 +129,7 @@ class Agent:
         self.device = torch.device(device)
         self.mind = Mind(spec, self.config.mind, seed).to(self.device).requires_grad_(False)
         self.planner = Planner(self.config.planner, self.mind)
+        self.proposers = tuple(proposers)
         self.weights_version = 0
         """0 until weights that have learned something were loaded: until then the agent acts at random."""
 
@@ -128,7 +159,7 @@ class Agent:
             agents=tuple(agents),
             frames={name: np.zeros((robots, stack, *size, 3), np.uint8) for name, size in self.spec.cameras},
             plan=self.planner.initial_state(robots, self.spec.action_dim, self.device),
-            context=torch.zeros(robots, self.config.mind.world_model.context_dim, device=self.device),
+            context=self.mind.initial_context(robots),
             goal=np.zeros((robots, self.spec.goal_dim), np.float32),
             action=np.zeros((robots, self.spec.action_dim), np.float32),
             episode=np.full(robots, episode, np.int64),
@@ -160,7 +191,7 @@ class Agent:
         return replace(
             state,
             plan=replace(state.plan, fresh=state.plan.fresh | rows),
-            context=torch.where(rows[:, None], 0.0, state.context),
+            context=torch.where(rows[:, None], self.mind.initial_context(len(mine)), state.context),
             action=np.where(mine[:, None], np.float32(0), state.action),
             episode=np.where(mine, episode, state.episode),
             step=np.where(mine, 0, state.step),
@@ -182,46 +213,111 @@ class Agent:
             is not finite repeats its last safe action; what it did not see leaves its plan and its goal as they were.
         """
         start = time.perf_counter()
+        seen = self._perceive(observations, state)
+        if self.weights_version == 0:
+            chosen = self._choose_at_random(state)
+        else:
+            latent = self._encode(seen)
+            goal = self.mind.goal_encoder(torch.from_numpy(seen.goal).to(self.device))
+            context = self._infer_context(latent, state)
+            proposals = self._propose(latent, goal, context, state)
+            chosen = self._plan(latent, goal, context, proposals, state, explore)
+        actions, next_state = self._guard(chosen, seen, state, start)
+        return {agent: actions[row] for row, agent in enumerate(state.agents)}, next_state
+
+    # ---- the steps of a decision ----
+
+    def _perceive(self, observations: Mapping[AgentId, Observation], state: AgentState) -> _Seen:
+        """Observations as arrays; what is not finite is marked, and leaves the goal as it was."""
         rows = [observations[agent] for agent in state.agents]
         finite = np.array([is_finite(row) for row in rows])
-        frames = self._stacked(rows, state)
         goal = self._vectors(rows, "desired_goal", self.spec.goal_dim, otherwise=state.goal)
-        goal = np.where(finite[:, None], goal, state.goal)
-        if self.weights_version == 0:
-            actions = np.stack(
-                [self._generator(state, row).uniform(-1, 1, self.spec.action_dim) for row in range(len(rows))]
-            ).astype(np.float32)
-            plan, usable, value = state.plan, finite, np.full(len(rows), np.nan, np.float32)
-        else:
-            result = self.planner.plan(
-                self.encode_stacked(frames, self._vectors(rows, "proprio", self.spec.proprio_dim)),
-                torch.from_numpy(goal).to(self.device),
-                state.context,
-                state.plan,
-                # The Q functions are drawn anew with the weights: what is keyed by one robot would change the others.
-                Seeds(
-                    tuple(int(self._generator(state, row).integers(2**62)) for row in range(len(rows))),
-                    members=self.weights_version % 2**63,
-                ),
-            )
-            actions = (result.action if explore else result.mean[:, 0]).cpu().numpy()
-            seen = torch.from_numpy(finite).to(self.device)
-            plan = PlanState(
-                mean=torch.where(seen[:, None, None], result.state.mean, state.plan.mean),
-                std=torch.where(seen[:, None, None], result.state.std, state.plan.std),
-                fresh=torch.where(seen, result.state.fresh, state.plan.fresh),
-            )
-            usable = finite & (result.status.cpu().numpy() != PlanStatus.NON_FINITE)
-            expected = self.mind.reward_scale.value_in_world(result.value).to(torch.float32).cpu().numpy()
-            value = np.where(usable, expected, np.float32(np.nan))
-        chosen = Source.RANDOM if self.weights_version == 0 else Source.PLAN
-        source = tuple(chosen if is_usable else Source.REPEATED for is_usable in usable)
-        actions = np.where(usable[:, None], actions, state.action)
-        decision = Decision(source, (time.perf_counter() - start) * 1e3, value, ~usable)
-        next_state = replace(
-            state, frames=frames, plan=plan, goal=goal, action=actions, step=state.step + 1, decision=decision
+        return _Seen(
+            frames=self._stacked(rows, state),
+            proprio=self._vectors(rows, "proprio", self.spec.proprio_dim),
+            goal=np.where(finite[:, None], goal, state.goal),
+            finite=finite,
         )
-        return {agent: actions[row] for row, agent in enumerate(state.agents)}, next_state
+
+    def _encode(self, seen: _Seen) -> Tensor:
+        return self.encode_stacked(seen.frames, seen.proprio)
+
+    def _infer_context(self, latent: Tensor, state: AgentState) -> Tensor:
+        """What past steps say of the world that one observation does not, `(robots, context_dim)`."""
+        return state.context
+
+    def _propose(self, latent: Tensor, goal: Tensor, context: Tensor, state: AgentState) -> Tensor | None:
+        """The sequences of all proposers, `(robots, k, horizon, action_dim)`."""
+        if not self.proposers:
+            return None
+        return torch.cat([one.propose(latent, goal, context, state.plan) for one in self.proposers], dim=1)
+
+    def _plan(
+        self, latent: Tensor, goal: Tensor, context: Tensor, proposals: Tensor | None, state: AgentState, explore: bool
+    ) -> _Choice:
+        # The Q functions are drawn anew with the weights: what is keyed by one robot would change the others.
+        seeds = Seeds(
+            tuple(int(self._generator(state, row).integers(2**62)) for row in range(len(state.agents))),
+            members=self.weights_version % 2**63,
+        )
+        result = self.planner.plan(latent, goal, context, state.plan, seeds, proposals)
+        return _Choice(
+            actions=(result.action if explore else result.mean[:, 0]).cpu().numpy(),
+            source=Source.PLAN,
+            plan=result.state,
+            usable=result.status.cpu().numpy() != PlanStatus.NON_FINITE,
+            value=self.mind.reward_scale.value_in_world(result.value).to(torch.float32).cpu().numpy(),
+            elite_shares=self._elite_shares(result.weights),
+        )
+
+    def _choose_at_random(self, state: AgentState) -> _Choice:
+        robots = len(state.agents)
+        drawn = [self._generator(state, row).uniform(-1, 1, self.spec.action_dim) for row in range(robots)]
+        return _Choice(
+            actions=np.stack(drawn).astype(np.float32),
+            source=Source.RANDOM,
+            plan=state.plan,
+            usable=np.ones(robots, np.bool_),
+            value=np.full(robots, np.nan, np.float32),
+            elite_shares={},
+        )
+
+    def _guard(
+        self, chosen: _Choice, seen: _Seen, state: AgentState, start: float
+    ) -> tuple[NDArray[np.float32], AgentState]:
+        """The last safe action where the observation or the plan is not finite, and the state after the decision."""
+        usable = seen.finite & chosen.usable
+        actions = np.where(usable[:, None], chosen.actions, state.action)
+        rows = torch.from_numpy(seen.finite).to(self.device)
+        plan = PlanState(
+            mean=torch.where(rows[:, None, None], chosen.plan.mean, state.plan.mean),
+            std=torch.where(rows[:, None, None], chosen.plan.std, state.plan.std),
+            fresh=torch.where(rows, chosen.plan.fresh, state.plan.fresh),
+        )
+        decision = Decision(
+            source=tuple(chosen.source if is_usable else Source.REPEATED for is_usable in usable),
+            milliseconds=(time.perf_counter() - start) * 1e3,
+            value=np.where(usable, chosen.value, np.float32(np.nan)),
+            fallback=~usable,
+            elite_shares=chosen.elite_shares,
+        )
+        return actions, replace(
+            state,
+            frames=seen.frames,
+            plan=plan,
+            goal=seen.goal,
+            action=actions,
+            step=state.step + 1,
+            decision=decision,
+        )
+
+    def _elite_shares(self, weights: Tensor) -> dict[str, NDArray[np.float32]]:
+        """Whose sequences the elites are: each origin's share of their weight, `(robots,)`."""
+        search = self.config.planner.search
+        origins = {one.name: one.count for one in self.proposers}
+        origins |= {"policy": search.policy_samples, "samples": search.samples}
+        parts = weights.split(list(origins.values()), dim=1)
+        return {name: part.sum(1).cpu().numpy() for name, part in zip(origins, parts, strict=True)}
 
     def encode_stacked(self, frames: Mapping[str, NDArray[np.uint8]], proprio: NDArray[np.float32]) -> Tensor:
         """Stacks `(robots, frame_stack, height, width, 3)` and proprio `(robots, n)` to `(robots, latent_dim)`."""

@@ -52,6 +52,11 @@ class Mind(nn.Module):
             self.policy = Policy(latent_dim, spec.action_dim, config.heads)
             self.reward_scale = RewardScale(config.discount, config.heads.scale_rewards)
 
+    def initial_context(self, rows: int) -> Tensor:
+        """The context before anything was seen, `(rows, context_dim)`."""
+        device = next(self.parameters()).device
+        return torch.zeros(rows, self.config.world_model.context_dim, device=device)
+
     def rollout_params(self) -> RolloutParams:
         """The weights as the rollout core takes them: the same tensors, not copies."""
         terminates = bool(self.world_model.terminations_seen)

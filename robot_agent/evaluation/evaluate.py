@@ -178,7 +178,7 @@ def _imagine(agent: Agent, episode: Sequence[Transition], frames: Frames, steps:
     start = max(0, min(len(episode) // 4, len(episode) - steps - 1))
     steps = min(steps, len(episode) - start)
     latent = latents[start : start + 1]
-    context = latent.new_zeros(1, mind.config.world_model.context_dim)
+    context = mind.initial_context(1)
     goal_dim = mind.spec.goal_dim
     goal_row = np.zeros((1, goal_dim), np.float32)
     if goal_dim:

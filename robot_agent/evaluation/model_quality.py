@@ -80,7 +80,7 @@ def prediction_errors(mind: Mind, latents: Tensor, actions: NDArray[np.float32],
         if starts < 1:
             errors.append(float("nan"))
             continue
-        context = latents.new_zeros(starts, mind.config.world_model.context_dim)
+        context = mind.initial_context(starts)
         predicted = mind.world_model.heads(predicted[:starts], moves[ahead - 1 : ahead - 1 + starts], context).mean(0)
         error = (predicted - latents[ahead:]).square().sum(-1)
         still = (latents[:starts] - latents[ahead:]).square().sum(-1)

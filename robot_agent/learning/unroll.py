@@ -57,7 +57,7 @@ def unroll(
     embedding = mind.encoder.embed(first, batch.proprio[:, :1])[:, 0]
     space = mind.encoder.space
     latents = [space.from_embedding(embedding)]
-    context = embedding.new_zeros(windows, mind.config.world_model.context_dim)
+    context = mind.initial_context(windows)
     predictions, heads = [], []
     for step in range(horizon):
         predictions.append(mind.world_model.predict(latents[-1], batch.actions[:, step], context))

@@ -76,7 +76,7 @@ class Planner:
 
         Args:
             latent: `(robots, latent_dim)`.
-            goal: `(robots, goal_dim)`, as the world gives it; embedded here.
+            goal: `(robots, goal_embedding)`.
             context: `(robots, context_dim)`.
             state: what the last plan left.
             seeds: of all noise of each robot's plan.
@@ -85,7 +85,7 @@ class Planner:
         return plan(
             self.packed,
             latent,
-            self.mind.goal_encoder(goal),
+            goal,
             context,
             proposals,
             state,

@@ -94,14 +94,20 @@ class Recorder(Listener):
 
     def __init__(self, life: Life) -> None:
         self.life = life
+        self._elite_shares: dict[str, list[float]] = {}
 
     def on_step(self, transition: Transition, state: AgentState) -> None:
+        for name, share in (state.decision.elite_shares if state.decision else {}).items():
+            self._elite_shares.setdefault(name, []).append(float(share.mean()))
         self.life.keep(transition, hurry=self.life.in_a_hurry)
 
     def on_episode(self, summary: EpisodeSummary) -> None:
+        shares = {f"elites_{name}": float(np.mean(share)) for name, share in self._elite_shares.items()}
+        self._elite_shares.clear()
         self.life.end_episode(
             summary,
             {
+                **shares,
                 **({} if summary.success is None else {"success": summary.success}),
                 **{name: summary.last_info[name] for name in ABOUT_THE_WORLD if name in summary.last_info},
                 **latent_quality(self.life.agent.mind, summary.transitions),

@@ -82,6 +82,7 @@ def test_a_run_folder_holds_what_it_promises(tmp_path: Path):
     ):
         assert all(record[key] is not None for record in records), key
     assert records[-1]["updates"] == 320
+    assert records[-1]["elites_policy"] + records[-1]["elites_samples"] == pytest.approx(1.0, abs=1e-4)
     assert summary["status"] == "finished"
     assert Replay(tmp_path / "run/replay").decisions == 320
     assert list((tmp_path / "run/tensorboard").iterdir())

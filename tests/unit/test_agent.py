@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from robot_agent_kernels import PlanStatus
+from robot_agent_kernels import PlanState, PlanStatus
 
 from robot_agent.agent import Agent, AgentConfig
 from robot_agent.errors import BodyError
@@ -92,6 +92,44 @@ def test_robots_that_see_the_same_draw_noise_of_their_own():
     agent = learned_agent()
     actions, _ = agent.act(dict.fromkeys("ab", observation()), agent.initial_state(("a", "b")))
     assert not np.array_equal(actions["a"], actions["b"])
+
+
+class Constant:
+    """Proposes one action for all steps, and one as far from it as can be."""
+
+    name, count = "constant", 2
+
+    def propose(
+        self, latent: torch.Tensor, goal: torch.Tensor, context: torch.Tensor, state: PlanState
+    ) -> torch.Tensor:
+        robots, horizon, action_dim = state.mean.shape
+        assert latent.shape == (robots, AGENT.mind.encoder.latent_dim)
+        one = torch.full((robots, 1, horizon, action_dim), 0.4)
+        return torch.cat([one, -one], dim=1)
+
+
+def test_proposals_are_candidates_of_each_plan_and_whose_the_elites_are_is_known():
+    search = replace(AGENT.planner.search, samples=0, policy_samples=0, elites=1, iterations=1, min_std=1e-6)
+    config = replace(AGENT, planner=replace(AGENT.planner, search=search))
+    agent = Agent(SPEC, config, proposers=[Constant()])
+    agent.load_weights(learned_agent().mind.state_dict(), version=1)
+    actions, state = agent.act({"agent": observation()}, agent.initial_state(), explore=False)
+    np.testing.assert_allclose(np.abs(actions["agent"]), 0.4, rtol=1e-5)
+    assert state.decision is not None
+    assert {name: share.tolist() for name, share in state.decision.elite_shares.items()} == {
+        "constant": [1.0],
+        "policy": [0.0],
+        "samples": [0.0],
+    }
+
+
+def test_without_proposers_the_elites_are_the_policys_and_sampled_ones():
+    agent = learned_agent()
+    _, state = agent.act({"agent": observation()}, agent.initial_state())
+    assert state.decision is not None
+    shares = state.decision.elite_shares
+    assert set(shares) == {"policy", "samples"}
+    np.testing.assert_allclose(sum(shares.values()), 1.0, rtol=1e-5)
 
 
 def test_acting_leaves_the_state_it_was_given_alone():

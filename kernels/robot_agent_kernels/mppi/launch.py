@@ -241,6 +241,7 @@ class DevicePlan:
             std=std,
             value=b.value.clone(),
             uncertainty=b.disagreement.clone(),
+            weights=b.weights.clone(),
             status=torch.where(usable, int(ended), int(PlanStatus.NON_FINITE)),
             state=PlanState(mean, std, ~usable),
             iterations=done,

@@ -119,6 +119,7 @@ def search(
         std=std,
         value=fitted.value,
         uncertainty=fitted.uncertainty,
+        weights=fitted.weights,
         status=torch.where(usable, int(ended), int(PlanStatus.NON_FINITE)),
         state=PlanState(mean, std, ~usable),
         iterations=done,

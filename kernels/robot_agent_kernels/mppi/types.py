@@ -88,6 +88,7 @@ class PlanResult:
         std: `(robots, horizon, action_dim)`.
         value: `(robots,)` the elites' mean return.
         uncertainty: `(robots,)` of the elites.
+        weights: `(robots, candidates)` of the last iteration: proposals, the policy's, sampled; 0 but for the elites.
         status: `(robots,)` of `PlanStatus`.
         state: hand it to the next plan.
         iterations: that were done.
@@ -98,6 +99,7 @@ class PlanResult:
     std: Tensor
     value: Tensor
     uncertainty: Tensor
+    weights: Tensor
     status: Tensor
     state: PlanState
     iterations: int

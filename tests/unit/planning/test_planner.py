@@ -41,6 +41,7 @@ def seen() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def plan(agent: Agent, seed: int = 3, **changes: torch.Tensor) -> PlanResult:
     latent, goal, context = seen()
     arguments = {"latent": latent, "goal": goal, "context": context} | changes
+    arguments["goal"] = agent.mind.goal_encoder(arguments["goal"])
     return agent.planner.plan(**arguments, state=agent.initial_state("ab").plan, seeds=Seeds((seed, seed + 100)))
 
 
