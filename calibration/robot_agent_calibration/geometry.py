@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import RigidTransform, Rotation
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -24,55 +25,17 @@ def hat(vectors: Array) -> Array:
 
 def exp(twists: Array) -> Array:
     """Twists (..., 6) to transforms (..., 4, 4)."""
-    omega, v = np.asarray(twists, np.float64)[..., :3], np.asarray(twists, np.float64)[..., 3:]
-    angle = np.linalg.norm(omega, axis=-1)[..., None, None]
-    small = angle < 1e-6
-    safe = np.where(small, 1.0, angle)
-    a = np.where(small, 1 - angle**2 / 6, np.sin(safe) / safe)
-    b = np.where(small, 0.5 - angle**2 / 24, (1 - np.cos(safe)) / safe**2)
-    c = np.where(small, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
-    skew = hat(omega)
-    square = skew @ skew
-    transform = np.zeros((*omega.shape[:-1], 4, 4))
-    transform[..., :3, :3] = np.eye(3) + a * skew + b * square
-    transform[..., :3, 3] = ((np.eye(3) + b * skew + c * square) @ v[..., None])[..., 0]
-    transform[..., 3, 3] = 1
-    return transform
+    return np.asarray(RigidTransform.from_exp_coords(twists).as_matrix())
 
 
 def log(transforms: Array) -> Array:
     """Transforms (..., 4, 4) to twists (..., 6); rotations by less than π."""
-    rotation, translation = transforms[..., :3, :3], transforms[..., :3, 3]
-    vector = 0.5 * np.stack(
-        [
-            rotation[..., 2, 1] - rotation[..., 1, 2],
-            rotation[..., 0, 2] - rotation[..., 2, 0],
-            rotation[..., 1, 0] - rotation[..., 0, 1],
-        ],
-        axis=-1,
-    )
-    sine = np.linalg.norm(vector, axis=-1)
-    cosine = (np.trace(rotation, axis1=-2, axis2=-1) - 1) / 2
-    angle = np.arctan2(sine, cosine)
-    scale = np.where(sine < 1e-9, 1.0, angle / np.where(sine < 1e-9, 1.0, sine))
-    omega = scale[..., None] * vector
-    skew = hat(omega)
-    small = angle < 1e-4
-    safe = np.where(small, 1.0, angle)
-    half = safe / 2
-    factor = np.where(small, 1 / 12, (1 - half * np.cos(half) / np.sin(half)) / safe**2)[..., None, None]
-    inverse_jacobian = np.eye(3) - 0.5 * skew + factor * skew @ skew
-    return np.concatenate([omega, (inverse_jacobian @ translation[..., None])[..., 0]], axis=-1)
+    return np.asarray(RigidTransform.from_matrix(transforms).as_exp_coords())
 
 
 def inverse(transforms: Array) -> Array:
     """Of transforms (..., 4, 4)."""
-    result = np.zeros_like(transforms)
-    transposed = np.swapaxes(transforms[..., :3, :3], -1, -2)
-    result[..., :3, :3] = transposed
-    result[..., :3, 3] = -(transposed @ transforms[..., :3, 3, None])[..., 0]
-    result[..., 3, 3] = 1
-    return result
+    return np.asarray(RigidTransform.from_matrix(transforms).inv().as_matrix())
 
 
 def adjoint(transforms: Array) -> Array:
@@ -99,6 +62,4 @@ def angle_between(a: Array, b: Array) -> float:
 
 def quaternion_xyzw(transform: Array) -> Array:
     """The rotation as ROS writes it, (x, y, z, w)."""
-    from scipy.spatial.transform import Rotation
-
     return np.asarray(Rotation.from_matrix(transform[:3, :3]).as_quat(canonical=True))

@@ -56,7 +56,8 @@ def closed_form(hand_to_base: Array, board_to_camera: Array, in_hand: bool, meth
         raise CalibrationError("the hand-eye equations have no solution: record more poses of the hand") from error
     camera_to_mount = np.eye(4)
     camera_to_mount[:3, :3], camera_to_mount[:3, 3] = rotation, translation.ravel()
-    if not np.isfinite(camera_to_mount).all():
+    # Of motions that contradict each other, OpenCV makes a reflection.
+    if not np.isfinite(camera_to_mount).all() or np.linalg.det(camera_to_mount) <= 0:
         raise CalibrationError("the hand-eye equations have no solution: record more poses of the hand")
     return Mounting(in_hand, camera_to_mount, mean_pose(moving @ camera_to_mount @ board_to_camera))
 

@@ -87,9 +87,9 @@ def test_a_recording_without_a_fault_brings_no_warning(in_hand: bool, chain: Cha
     assert not result.unusual
 
 
-@pytest.mark.parametrize("percent", [2, -2])
-@pytest.mark.parametrize("in_hand", [True, False])
-@pytest.mark.parametrize("ratios", [True, False])
+@pytest.mark.parametrize(
+    ("percent", "in_hand", "ratios"), [(2, True, True), (-2, True, False), (2, False, False), (-2, False, True)]
+)
 def test_squares_of_a_wrong_size_are_measured_and_said(percent: int, in_hand: bool, ratios: bool, chain: Chain):
     rig = rig_of(chain, in_hand, ratios=ratios)
     result = measured(rig, size=1 + percent / 100, ratios=ratios)
@@ -114,11 +114,12 @@ def test_an_encoder_that_wraps_is_unwrapped(joint: int, chain: Chain):
     rig = rig_of(chain, True)
     result = measured(rig, spoil=wrapped)
     check_truth(result, rig)
-    np.testing.assert_allclose(result.fit.body.ratios, measured(rig).fit.body.ratios, atol=1e-9)
+    assert not result.warnings
 
 
-@pytest.mark.parametrize("joint", range(5))
-@pytest.mark.parametrize("in_hand", [True, False])
+@pytest.mark.parametrize(
+    ("joint", "in_hand"), [(0, True), (1, False), (2, True), (3, False), (4, True), (0, False), (4, False)]
+)
 def test_a_joint_that_never_moved_gets_no_zero(joint: int, in_hand: bool, chain: Chain):
     rng, rig = np.random.default_rng(3), rig_of(chain, in_hand)
     ranges = chain.ranges.copy()
