@@ -36,6 +36,16 @@ class Source(IntEnum):
     REPEATED = 5
 
 
+class GoalKind(IntEnum):
+    """What says what an action was for."""
+
+    WORLD = 0
+    """The world: its `desired_goal`, or its one reward."""
+
+    ADDRESS = 1
+    """What was seen at an address of replay."""
+
+
 @dataclass(frozen=True)
 class BodySpec:
     """The shapes that tie an agent to a body.
@@ -159,5 +169,14 @@ class Transition:
     source: Source = Source.PLAN
     weights_version: int = 0
     valid: bool = True
+    streams_known: tuple[bool, ...] | None = None
+    """Cameras in the order of the body, then proprio; None where all were there."""
+    action_known: bool = True
+    goal_kind: GoalKind = GoalKind.WORLD
+    goal_address: tuple[int, int] | None = None
+    """Segment and index in it, where `goal_kind` says so."""
+    skill: int | None = None
+    marked: bool = False
+    """Worth keeping, whatever replay lets go."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """For listeners that report; never stored, never shown to the agent."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "calibrate": "measures a body from a recording: its camera, joints, delays, dynamics",
     "import-bag": "a robot's recording as experience to learn from",
     "random": "what random actions score, for reference",
+    "replay": "brings a run's replay to the current version",
     "replay-dump": "what a run kept, and the batches that its learner had to skip",
     "bench": "how long a plan takes on this machine, against other planners",
     "ros": "a robot's nodes on ROS 2 as processes: body, gate and agent",

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot_agent.errors import ReplayError
-from robot_agent.replay.schema import Lived, row_dtype
+from robot_agent.replay.columns import Column, Scope, blank_row, columns, row_dtype
+from robot_agent.replay.schema import Lived
 from robot_agent.replay.segment import SegmentReader, SegmentWriter, segment_folders
-from robot_agent.types import CAMERA_PREFIX, GOAL_KEYS, AgentId, BodySpec, Observation, Transition
+from robot_agent.types import AgentId, BodySpec, Observation, Transition
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class ReplayWriter:
         self.agent_id = agent_id
         self.lived = lived
         self.quarantined = 0
-        self._dtype = row_dtype(spec)
+        self._columns = columns(spec)
+        self._blank = blank_row(spec)
         self._segment: SegmentWriter | None = None
 
     def append(self, transition: Transition) -> Address:
@@ -84,21 +86,14 @@ class ReplayWriter:
                 f"writer of agent {self.agent_id!r} in body {self.body_id!r}: give each body a writer of its own"
             )
         segment = self._segment_for(transition)
-        row = self._row(transition.observation, transition, transition.step)
-        _put(row, "action", transition.action)
-        row["reward"] = 0.0 if transition.reward is None else transition.reward
-        row["reward_known"] = transition.reward is not None
-        row["terminated"] = transition.terminated
-        row["truncated"] = transition.truncated
-        row["valid"] &= bool(np.isfinite(row["reward"]) and np.all(np.isfinite(row["action"])))
+        row = self._row(transition, transition.observation, is_final=False)
         final = None
         if transition.final_observation is not None:
-            final = self._row(transition.final_observation, transition, transition.step + 1)
-            final["is_final"] = True
+            final = self._row(transition, transition.final_observation, is_final=True)
         index = segment.append(row) if final is None else segment.append(row, final)
         if self.lived is not None:
             frames = int(self.spec.frames_in(transition.dt))
-            self.lived = _sum(self.lived, Lived(1, frames, transition.episode + 1))
+            self.lived = self.lived.plus(Lived(1, frames, transition.episode + 1))
         self.quarantined += int(not row["valid"] or (final is not None and not final["valid"]))
         return Address(segment.number, index)
 
@@ -114,33 +109,41 @@ class ReplayWriter:
 
     def _segment_for(self, transition: Transition) -> SegmentWriter:
         if self._segment:
-            size = self._segment.rows * self._segment.row_bytes / 1e6 / self.config.segment_megabytes
+            row_bytes = self._segment.row_bytes + self._segment.frame_bytes
+            size = self._segment.rows * row_bytes / 1e6 / self.config.segment_megabytes
             if (size >= 1 and transition.step == 0) or size >= 2:
                 self.close()
         if not self._segment:
             self._segment = SegmentWriter(self.folder, self.spec, self.body_id, self.agent_id, self.lived)
         return self._segment
 
-    def _row(self, observation: Observation, transition: Transition, step: int) -> NDArray[np.void]:
-        row = np.zeros((), self._dtype)
-        cameras = [CAMERA_PREFIX + name for name, _ in self.spec.cameras]
-        vectors = (["proprio"] if self.spec.proprio_dim else []) + (list(GOAL_KEYS) if self.spec.goal_dim else [])
-        for key in cameras + vectors:
-            if key not in observation:
-                raise ReplayError(f"the observation does not fit the body of this replay: {key} is missing")
-            _put(row, key, observation[key])
-        row["valid"] = transition.valid and all(bool(np.all(np.isfinite(row[key]))) for key in vectors)
-        row["episode"] = transition.episode
-        row["step"] = step
-        row["stamp"] = transition.stamp
-        row["dt"] = transition.dt
-        row["source"] = transition.source
-        row["weights_version"] = transition.weights_version
+    def _row(self, transition: Transition, observation: Observation, is_final: bool) -> NDArray[np.void]:
+        """The row of a decision, or of the observation after an episode's last one."""
+        row = self._blank.copy()
+        is_finite = True
+        for column in self._columns:
+            if column.scope is Scope.STEP and is_final:
+                continue
+            value = _value(column, transition, observation)
+            if value is not None:
+                _put(row, column.name, value)
+                if row[column.name].dtype.kind == "f" and column.scope is not Scope.ROW:
+                    is_finite &= bool(np.isfinite(row[column.name]).all())
+        row["is_final"] = is_final
+        row["step"] += is_final
+        row["valid"] = transition.valid and is_finite
         return row
 
 
-def _sum(one: Lived, other: Lived) -> Lived:
-    return Lived(one.decisions + other.decisions, one.frames + other.frames, max(one.episodes, other.episodes))
+def _value(column: Column, transition: Transition, observation: Observation) -> Any:
+    """What a row holds of a column, None for its default."""
+    if column.of is not None:
+        return column.of(transition)
+    if column.scope is not Scope.OBSERVATION or 0 in column.shape:
+        return None
+    if column.name not in observation:
+        raise ReplayError(f"the observation does not fit the body of this replay: {column.name} is missing")
+    return observation[column.name]
 
 
 def _put(row: NDArray[np.void], key: str, value: NDArray[Any]) -> None:
@@ -164,12 +167,15 @@ class Replay:
         self.refresh()
 
     def refresh(self) -> None:
-        """Sees what was appended since.
+        """Sees what was appended since, and what was let go.
 
         Raises:
             ReplayError: a segment is of another body than the first.
         """
-        for number, path in segment_folders(self.folder):
+        folders = dict(segment_folders(self.folder))
+        for number in self.segments.keys() - folders.keys():
+            del self.segments[number]
+        for number, path in folders.items():
             if number not in self.segments:
                 segment = SegmentReader(path)
                 for first in self.segments.values():
@@ -182,17 +188,17 @@ class Replay:
     @property
     def rows(self) -> int:
         """Rows of all segments, final observations included."""
-        return sum(len(segment.rows) for segment in self.segments.values())
+        return sum(len(segment) for segment in self.segments.values())
 
     @property
     def decisions(self) -> int:
         """Actions that were taken, given ones included."""
-        return sum(segment.decisions for segment in self.segments.values())
+        return sum(segment.summarised().lived.decisions for segment in self.segments.values())
 
     @property
     def given(self) -> int:
         """Actions that were recorded, or taken by another run."""
-        return sum(segment.decisions for segment in self.segments.values() if segment.is_given)
+        return sum(segment.summarised().lived.decisions for segment in self.segments.values() if segment.is_given)
 
     @property
     def lived(self) -> Lived:
@@ -201,29 +207,24 @@ class Replay:
         for _, segment in sorted(self.segments.items()):
             life = segment.schema.body_id, segment.schema.agent_id
             if not segment.is_given:
-                lives[life] = _sum(segment.schema.lived_before or lives.get(life, Lived()), segment.lived)
-        return reduce(_sum, lives.values(), Lived())
+                before = segment.schema.lived_before or lives.get(life, Lived())
+                lives[life] = before.plus(segment.summarised().lived)
+        return reduce(Lived.plus, lives.values(), Lived())
 
     @property
     def quarantined(self) -> int:
         """Rows that are never learned from."""
-        return sum(int(np.count_nonzero(~segment.rows["valid"])) for segment in self.segments.values())
+        return sum(segment.summarised().quarantined for segment in self.segments.values())
 
     @property
     def episodes(self) -> int:
         """How many there are; given ones may have the number of one that was lived."""
-        return len(
-            {
-                (segment.is_given, int(n))
-                for segment in self.segments.values()
-                for n in np.unique(segment.rows["episode"])
-            }
-        )
+        return len({(segment.is_given, number) for segment in self.segments.values() for number in segment.episodes})
 
     @property
     def next_episode(self) -> int:
         """A number higher than that of every episode; a number may be missing before it, where nothing was kept."""
-        return max((int(s.rows["episode"].max()) + 1 for s in self.segments.values() if len(s.rows)), default=0)
+        return max((segment.summarised().lived.episodes for segment in self.segments.values()), default=0)
 
     def read(self, address: Address) -> NDArray[np.void]:
         """A copy of one row.
@@ -232,6 +233,8 @@ class Replay:
             ReplayError: there is no such row.
         """
         segment = self.segments.get(address.segment)
-        if segment is None or not 0 <= address.index < len(segment.rows):
-            raise ReplayError(f"no row at {address}: refresh the replay, or check the address")
-        return np.array(segment.rows[address.index])
+        if segment is None or not 0 <= address.index < len(segment):
+            raise ReplayError(
+                f"no row at {address}: it was let go, or was never there; refresh the replay, or check the address"
+            )
+        return segment.read(address.index)

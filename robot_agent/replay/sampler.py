@@ -1,30 +1,21 @@
-"""Sub-sequences from replay: few episodes, many frames, and never across an episode, a gap or a quarantined row."""
+"""Batches of sub-sequences: what a mixture draws, gathered, with goals that were achieved later."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robot_agent.replay.gather import gather
+from robot_agent.replay.index import StretchIndex
+from robot_agent.replay.mixture import ALL, Drawn, Entry, Mixture, SamplerConfig
 from robot_agent.replay.replay import Replay
-from robot_agent.replay.stretches import StretchIndex
-from robot_agent.types import CAMERA_PREFIX
+from robot_agent.types import CAMERA_PREFIX, BodySpec
 
-
-@dataclass(frozen=True)
-class SamplerConfig:
-    """How sub-sequences are drawn.
-
-    Attributes:
-        episodes_per_batch: a batch comes from so many episodes. Many frames of few episodes stop self-prediction from
-            telling episodes apart by what is constant within them.
-        capacity: sub-sequences lie among so many newest rows; all of them if None.
-    """
-
-    episodes_per_batch: int = 16
-    capacity: int | None = None
+_OBSERVATIONS = ("proprio", "desired_goal", "achieved_goal")
+_STEPS = ("action", "reward", "reward_known", "terminated", "dt", "source")
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,8 @@ class SequenceBatch:
         observations_known: bool `(windows, horizon + 1)`; the first always is. False where padded, and after a step
             that ended the episode with an observation that is not finite.
         dt: float32 `(windows, horizon)`, seconds that each decision lasted, 0 where unknown.
+        source: uint8 `(windows, horizon)`, who chose each action, see `Source`.
+        entry: int64 `(windows,)`, the place in the mixture of the entry that each is of.
         desired_goal: float32 `(windows, horizon + 1, goal_dim)`.
         achieved_goal: float32 `(windows, horizon + 1, goal_dim)`.
         future_achieved_goal: float32 `(windows, goal_dim)`, drawn from the later known observations of the same
@@ -62,6 +55,8 @@ class SequenceBatch:
     steps_known: NDArray[np.bool_]
     observations_known: NDArray[np.bool_]
     dt: NDArray[np.float32]
+    source: NDArray[np.uint8]
+    entry: NDArray[np.int64]
     desired_goal: NDArray[np.float32]
     achieved_goal: NDArray[np.float32]
     future_achieved_goal: NDArray[np.float32]
@@ -70,36 +65,34 @@ class SequenceBatch:
 
 
 class SequenceSampler:
-    """Draws a few episodes, then as many sub-sequences of each, uniformly within it.
-
-    Episodes are drawn one after the other without replacement, each in proportion to the sub-sequences that it holds
-    (one with a gap counts as several). Where there are many more than `episodes_per_batch`, all sub-sequences are about
-    equally likely; where there are hardly more, all episodes are, be they long or short. A sub-sequence is
-    whole, but for two kinds of stretches, of which one begins at each step and is padded: those that are shorter than
-    the horizon, and those that were terminated. Else what ends an episode would be seen from predictions alone, never
-    from the observation before it, and from there no action would seem to end it. A batch holds as many different short
-    stretches as it can.
-
-    What is drawn depends on the experience and the random numbers alone, not on how rows are cut into segments.
+    """Draws sub-sequences of replay and copies them.
 
     Args:
         replay: to draw from.
         horizon: transitions of a sub-sequence.
         frame_stack: camera frames that the encoder sees at once.
         config: see `SamplerConfig`.
+        entries: kinds of experience and their shares, see `Mixture`.
     """
 
-    def __init__(self, replay: Replay, horizon: int, frame_stack: int = 1, config: SamplerConfig | None = None) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        horizon: int,
+        frame_stack: int = 1,
+        config: SamplerConfig | None = None,
+        entries: Sequence[Entry] = ALL,
+    ) -> None:
         self.replay = replay
         self.horizon = horizon
         self.frame_stack = frame_stack
-        self.config = config or SamplerConfig()
         self._index = StretchIndex(replay)
+        self._mixture = Mixture(self._index, horizon, config, entries)
 
     @property
     def windows(self) -> int:
         """Sub-sequences that can be drawn."""
-        return int(self._windows().sum())
+        return self._mixture.windows
 
     def refresh(self) -> None:
         """Sees what was appended since."""
@@ -111,99 +104,39 @@ class SequenceSampler:
         Raises:
             ValueError: there is no sub-sequence yet.
         """
-        windows = self._windows()
-        total = windows.sum()
-        if total == 0:
-            raise ValueError("replay holds no sub-sequence yet: learn once something was lived")
-        candidates = np.flatnonzero(windows)
-        count = min(self.config.episodes_per_batch, len(candidates), batch_size)
-        share = windows[candidates] / total
-        episodes = rng.choice(candidates, size=count, replace=False, p=share)
-        chosen = self._without_copies(episodes[np.arange(batch_size) % count], count, candidates, rng)
-        stretches = self._index.table[chosen]
-        skipped = stretches["steps"] + 1 - self._least(stretches) - windows[chosen]  # older than the capacity
-        starts = stretches["first"] + skipped + rng.integers(0, windows[chosen])
-        ends = stretches["first"] + stretches["observations"]
-        future = np.minimum(starts + rng.integers(1, np.maximum(ends - starts, 2)), ends - 1)
-        return self._gather(stretches, starts, future)
-
-    def _without_copies(
-        self, chosen: NDArray[np.int64], count: int, candidates: NDArray[np.int64], rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """A short stretch has few sub-sequences: where it was chosen again, others as short take its place."""
-        short = self._index.table["steps"] < self.horizon
-        copies = np.flatnonzero(short[chosen])
-        copies = copies[copies >= count]
-        if len(copies):
-            chosen[copies] = np.resize(rng.permutation(candidates[short[candidates]]), len(copies))
-        return chosen
-
-    def _windows(self) -> NDArray[np.int64]:
-        """Sub-sequences of each stretch."""
-        table = self._index.table
-        rows = np.where(table["observations"] > 0, table["steps"] + 1, 0)
-        if self.config.capacity is not None:
-            newer = np.cumsum(rows[::-1])[::-1] - rows  # rows of all later stretches
-            rows = np.minimum(rows, np.maximum(self.config.capacity - newer, 0))
-        # A short one that may still grow is left for later: a life draws the same whenever its learner looks.
-        may_be_drawn = table["closed"] | (table["steps"] >= self.horizon)
-        return np.maximum(rows - self._least(table), 0) * may_be_drawn
-
-    def _least(self, stretches: NDArray[np.void]) -> NDArray[np.int64]:
-        """Steps that a sub-sequence of each stretch has at least."""
-        is_padded = stretches["terminated"] | (stretches["steps"] < self.horizon)
-        return np.where(is_padded, 1, self.horizon)
-
-    def _gather(
-        self, stretches: NDArray[np.void], starts: NDArray[np.int64], future: NDArray[np.int64]
-    ) -> SequenceBatch:
-        size, horizon = len(starts), self.horizon
-        segments, firsts = stretches["segment"], stretches["first"]
-        last = (firsts + stretches["observations"] - 1)[:, None]
-        wanted = starts[:, None] + np.arange(horizon + 1)
-        steps_known = wanted[:, :-1] < firsts[:, None] + stretches["steps"][:, None]
-        steps = np.minimum(wanted, last)
-        frames = np.clip(starts[:, None] + np.arange(1 - self.frame_stack, horizon + 1), firsts[:, None], last)
-        spec = next(iter(self.replay.segments.values())).spec
-        cameras = {
-            name: np.empty((size, self.frame_stack + horizon, *shape, 3), np.uint8) for name, shape in spec.cameras
-        }
-        fields: dict[str, NDArray[Any]] = {
-            "proprio": np.empty((size, horizon + 1, spec.proprio_dim), np.float32),
-            "desired_goal": np.empty((size, horizon + 1, spec.goal_dim), np.float32),
-            "achieved_goal": np.empty((size, horizon + 1, spec.goal_dim), np.float32),
-            "action": np.empty((size, horizon, spec.action_dim), np.float32),
-            "reward": np.empty((size, horizon), np.float64),
-            "reward_known": np.empty((size, horizon), np.bool_),
-            "terminated": np.empty((size, horizon), np.bool_),
-            "dt": np.empty((size, horizon), np.float32),
-        }
-        future_goal = np.empty((size, spec.goal_dim), np.float32)
-        for number in np.unique(segments):
-            mine = np.flatnonzero(segments == number)
-            rows = self.replay.segments[int(number)].rows
-            for name, target in fields.items():
-                if target.size:
-                    target[mine] = rows[name][steps[mine, : target.shape[1]]]
-            for name, target in cameras.items():
-                target[mine] = rows[CAMERA_PREFIX + name][frames[mine]]
-            if spec.goal_dim:
-                future_goal[mine] = rows["achieved_goal"][future[mine]]
-        for name in ("action", "reward", "reward_known", "terminated", "dt"):
-            fields[name][~steps_known] = 0
+        drawn = self._mixture.draw(batch_size, rng)
+        before = self.frame_stack - 1
+        cameras = [CAMERA_PREFIX + name for name, _ in self._spec.cameras]
+        frames = gather(self._index, drawn.segment, drawn.index, before, self.horizon, cameras).columns
+        rows = gather(self._index, drawn.segment, drawn.index, 0, self.horizon, (*_OBSERVATIONS, *_STEPS))
+        columns = rows.columns
         return SequenceBatch(
-            cameras=cameras,
-            proprio=fields["proprio"],
-            actions=fields["action"],
-            rewards=fields["reward"],
-            reward_known=fields["reward_known"],
-            terminated=fields["terminated"],
-            steps_known=steps_known,
-            observations_known=wanted <= last,
-            dt=fields["dt"],
-            desired_goal=fields["desired_goal"],
-            achieved_goal=fields["achieved_goal"],
-            future_achieved_goal=future_goal,
-            segment=np.array(segments),
-            index=starts,
+            cameras={name.removeprefix(CAMERA_PREFIX): array for name, array in frames.items()},
+            proprio=columns["proprio"],
+            actions=columns["action"],
+            rewards=columns["reward"],
+            reward_known=columns["reward_known"],
+            terminated=columns["terminated"],
+            steps_known=rows.steps_known,
+            observations_known=rows.observations_known,
+            dt=columns["dt"],
+            source=columns["source"],
+            entry=drawn.entry,
+            desired_goal=columns["desired_goal"],
+            achieved_goal=columns["achieved_goal"],
+            future_achieved_goal=self._future_goal(drawn, rng),
+            segment=drawn.segment,
+            index=drawn.index,
         )
+
+    @property
+    def _spec(self) -> BodySpec:
+        return next(iter(self.replay.segments.values())).spec
+
+    def _future_goal(self, drawn: Drawn, rng: np.random.Generator) -> NDArray[np.float32]:
+        """What was achieved at a later known observation of the same stretch, drawn uniformly."""
+        stretches = self._index.table[self._index.holding(drawn.segment, drawn.index)]
+        ends = stretches["first"] + stretches["observations"]
+        later = drawn.index + rng.integers(1, np.maximum(ends - drawn.index, 2))
+        rows = np.minimum(later, ends - 1)
+        return gather(self._index, drawn.segment, rows, 0, 0, ["achieved_goal"]).columns["achieved_goal"][:, 0]

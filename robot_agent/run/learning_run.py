@@ -18,8 +18,9 @@ from robot_agent.errors import CheckpointError, RunError
 from robot_agent.learning.checkpoint import CheckpointStore
 from robot_agent.learning.goal_functions import GoalFunctions
 from robot_agent.learning.service import InlineLearnerService, LearnerJob, LearnerService, ProcessLearnerService
+from robot_agent.replay.columns import row_dtype
 from robot_agent.replay.replay import Replay, ReplayWriter
-from robot_agent.replay.schema import Lived, row_dtype
+from robot_agent.replay.schema import Lived
 from robot_agent.run.config import RunConfig, to_tree, validate
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.load import check_body

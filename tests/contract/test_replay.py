@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_agent.errors import ReplayError
+from robot_agent.replay.columns import numbers_dtype, row_dtype
 from robot_agent.replay.replay import Address, Replay, ReplayConfig, ReplayWriter
-from robot_agent.replay.schema import ROWS_FILE, SCHEMA_FILE, Lived, row_dtype
-from robot_agent.replay.segment import PREFIX
+from robot_agent.replay.schema import SCHEMA_FILE, Lived, version_1_dtype
+from robot_agent.replay.segment import FRAMES_FILE, PREFIX, ROWS_FILE
+from robot_agent.replay.summary import SUMMARY_FILE
 from robot_agent.types import BodySpec, Source
 from tests.transitions import SPEC, episode
 
@@ -118,7 +120,7 @@ def test_a_torn_tail_is_not_a_row(tmp_path: Path, lost: int):
     rows = next(tmp_path.glob(PREFIX + "*")) / "rows.bin"
     with rows.open("r+b") as file:
         file.truncate(rows.stat().st_size - lost)
-    assert Replay(tmp_path).decisions == 4 - (lost - 1) // row_dtype(SPEC).itemsize
+    assert Replay(tmp_path).decisions == 4 - (lost - 1) // numbers_dtype(SPEC).itemsize
 
 
 def test_a_row_of_zeros_left_by_a_power_cut_is_not_a_row(tmp_path: Path):
@@ -127,7 +129,7 @@ def test_a_row_of_zeros_left_by_a_power_cut_is_not_a_row(tmp_path: Path):
         writer.append(step)
     rows = next(tmp_path.glob(PREFIX + "*")) / "rows.bin"
     with rows.open("ab") as file:
-        file.write(bytes(2 * row_dtype(SPEC).itemsize))
+        file.write(bytes(2 * numbers_dtype(SPEC).itemsize))
     assert Replay(tmp_path).decisions == 3
 
 
@@ -159,17 +161,19 @@ def test_a_full_disk_is_one_sentence_and_harms_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool, fits: float
 ):
     """The disk has room for so many of the one or two rows that a transition takes."""
-    size = row_dtype(SPEC).itemsize
     writer = ReplayWriter(tmp_path, SPEC)
     steps = episode(0, 2, ended=ended)
     writer.append(steps[0])
     reader = Replay(tmp_path)
-    real, room = os.pwrite, int((1 + fits) * size)
+    real, room = os.pwrite, int(fits * row_dtype(SPEC).itemsize)
 
     def nearly_full(descriptor: int, data: bytes, offset: int) -> int:
-        if offset >= room:
+        nonlocal room
+        if not room:
             raise OSError(28, "No space left on device")
-        return real(descriptor, data[: room - offset], offset)
+        written = real(descriptor, data[:room], offset)
+        room -= written
+        return written
 
     monkeypatch.setattr("robot_agent.replay.segment.os.pwrite", nearly_full)
     with pytest.raises(ReplayError, match="the disk is full"):
@@ -250,7 +254,7 @@ def test_wherever_a_file_is_torn_the_whole_rows_before_stay_and_writing_goes_on(
         size = data.draw(st.integers(0, rows.stat().st_size))
         os.truncate(rows, size)
         replay = Replay(folder)
-        whole = size // row_dtype(SPEC).itemsize
+        whole = size // numbers_dtype(SPEC).itemsize
         assert replay.segments[0].rows.tobytes() == before[:whole].tobytes()
         assert replay.decisions == min(whole, length)
         address = ReplayWriter(folder, SPEC).append(episode(1, 2)[0])
@@ -282,13 +286,15 @@ def test_a_reward_is_kept_as_it_is(tmp_path: Path, reward: float):
 def as_version_1(folder: Path) -> None:
     """Rewrites a replay of one segment: rewards were float32, neither columns nor the life's counters were there."""
     segment = next(folder.glob(PREFIX + "*"))
-    new = Replay(folder).segments[0].rows
-    old = np.zeros(len(new), row_dtype(SPEC, version=1))
+    new = Replay(folder).segments[0].read()
+    old = np.zeros(len(new), version_1_dtype(SPEC))
     for name in old.dtype.names:
         old[name] = new[name]
     (segment / ROWS_FILE).write_bytes(old.tobytes())
+    for name in (FRAMES_FILE, SUMMARY_FILE):
+        (segment / name).unlink(missing_ok=True)
     schema = json.loads((segment / SCHEMA_FILE).read_text())
-    del schema["columns"], schema["lived_before"]
+    del schema["columns"], schema["frames"], schema["lived_before"]
     (segment / SCHEMA_FILE).write_text(json.dumps({**schema, "version": 1}))
 
 

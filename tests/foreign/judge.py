@@ -126,7 +126,7 @@ def _lived(kind: Kind, folder: Path, adapt: Adapt) -> Iterator[str]:
     summary = Life(folder, config, make_body).live()
     steps = list(_true_steps(kind, worlds[0]))
     segments = Replay(folder / "replay").segments
-    rows = np.concatenate([np.array(segment.rows) for segment in segments.values()])
+    rows = np.concatenate([segment.read() for segment in segments.values()])
     yield from _compared(kind, steps, rows)
     if summary["frames"] != sum(len(step.actions) for step in steps):
         yield f"{summary['frames']} frames counted, {sum(len(step.actions) for step in steps)} lived"

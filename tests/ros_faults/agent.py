@@ -92,7 +92,7 @@ class RunningAgent:
     def end(self) -> np.ndarray:
         """Ends it and returns the rows that it kept."""
         self._processes.stop(self.name, timeout=60)
-        rows = [np.array(segment.rows) for segment in Replay(self.folder / "replay").segments.values()]
+        rows = [segment.read() for segment in Replay(self.folder / "replay").segments.values()]
         kept = np.concatenate(rows) if rows else np.zeros(0, [("is_final", np.bool_), ("stamp", np.float64)])
         return kept[~kept["is_final"]]
 

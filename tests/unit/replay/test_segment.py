@@ -11,8 +11,8 @@ import pytest
 
 from robot_agent.errors import ReplayError
 from robot_agent.replay import segment
-from robot_agent.replay.schema import ROWS_FILE, row_dtype
-from robot_agent.replay.segment import SegmentReader, SegmentWriter
+from robot_agent.replay.columns import frames_dtype, numbers_dtype, row_dtype
+from robot_agent.replay.segment import FRAMES_FILE, ROWS_FILE, SegmentReader, SegmentWriter
 from robot_agent.types import BodySpec
 from tests.transitions import SPEC
 
@@ -57,7 +57,13 @@ def test_rows_older_than_a_second_are_on_the_disk_when_append_returns(
 ):
     writer = begin(tmp_path)
     synced: list[int] = []
-    monkeypatch.setattr(segment.os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size // writer.row_bytes))
+
+    def watched(file: int) -> None:
+        if Path(os.readlink(f"/proc/self/fd/{file}")).name == ROWS_FILE:
+            synced.append(os.fstat(file).st_size // writer.row_bytes)
+            assert (writer.folder / FRAMES_FILE).stat().st_size == synced[-1] * writer.frame_bytes
+
+    monkeypatch.setattr(segment.os, "fdatasync", watched)
     appended_at = []
     for step in range(40):
         clock.now += 0.3
@@ -104,7 +110,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_sentence_and_the_file_is_closed(
 ):
     writer = begin(tmp_path)
     writer.append(row(0))
-    file, close = writer._file, os.close
+    files, close = list(writer._files), os.close
 
     def close_and_fail(file: int) -> None:
         close(file)
@@ -114,8 +120,9 @@ def test_a_disk_that_is_full_at_the_end_is_one_sentence_and_the_file_is_closed(
         patch.setattr(segment.os, call, full if call == "fsync" else close_and_fail)
         with pytest.raises(ReplayError, match="the disk is full"):
             writer.close()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(file)
+    for file in files:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
     writer.close()  # a second time: nothing to do
     assert steps_of(writer) == [0]
 
@@ -154,6 +161,8 @@ def test_a_new_segment_is_named_on_the_disk_before_its_first_row(tmp_path: Path,
     assert {writer.folder, tmp_path / "replay", tmp_path} <= set(synced)
 
 
-def test_a_row_is_51_bytes_and_the_bodys_numbers():
-    assert row_dtype(BodySpec((), 0, 0)).itemsize == 51
-    assert row_dtype(BodySpec((("main", (64, 64)),), 5, 1)).itemsize == 51 + 64 * 64 * 3 + 4 * (5 + 1)
+def test_a_row_is_90_bytes_and_the_bodys_numbers():
+    assert numbers_dtype(BodySpec((), 0, 0)).itemsize == 90
+    spec = BodySpec((("main", (64, 64)),), 5, 1)
+    assert numbers_dtype(spec).itemsize == 90 + 2 + 4 * (5 + 1)
+    assert frames_dtype(spec).itemsize == 64 * 64 * 3

@@ -120,5 +120,5 @@ def gate_says(now: float, does: str, accepted: int) -> Said:
 
 def rows_of(folder: Path) -> np.ndarray:
     """What a run's replay holds, without the last observations of episodes."""
-    rows = np.concatenate([np.array(segment.rows) for segment in Replay(folder / "replay").segments.values()])
+    rows = np.concatenate([segment.read() for segment in Replay(folder / "replay").segments.values()])
     return rows[~rows["is_final"]]

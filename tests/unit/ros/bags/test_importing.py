@@ -36,7 +36,7 @@ CONFIG = AgentConfig(world="servo-arm/reach", camera_size=(12, 16))
 
 
 def rows_of(folder: Path) -> np.ndarray:
-    return np.concatenate([np.array(segment.rows) for segment in Replay(folder / "replay").segments.values()])
+    return np.concatenate([segment.read() for segment in Replay(folder / "replay").segments.values()])
 
 
 def test_every_decision_comes_back_with_what_it_was_about_and_what_came_of_it(tmp_path: Path):
