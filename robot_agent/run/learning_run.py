@@ -61,10 +61,10 @@ class LearningRun:
         start_learner: Callable[[LearnerJob], LearnerService] | None = None,
     ) -> None:
         validate(config)
-        if spec.goal_dim and make_goal_functions and start_learner is None and not config.deterministic:
-            _check_picklable(make_goal_functions)
         self.config = config
         self.spec = spec
+        if self._has_hindsight and make_goal_functions and start_learner is None and not config.deterministic:
+            _check_picklable(make_goal_functions)
         self.device = prepare_device(config.device)
         self.resumed = resume
         self.folder = RunFolder.open(path) if resume else RunFolder.create(path)
@@ -216,5 +216,5 @@ def _check_picklable(make_goal_functions: MakeGoalFunctions) -> None:
     except Exception as error:  # pickle raises several kinds
         raise RunError(
             f"the function that makes the body cannot be given to the learner's process ({error}): "
-            "define it at the top of a module, without lambda, or learn with deterministic=True in this process"
+            "define it at the top of a module, without lambda, or set online.hindsight.share to 0"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from robot_agent.run import life as life_module
 from robot_agent.run.folder import RunFolder
 from robot_agent.run.life import Life
 from tests.lived import lived
-from tests.small import run_config
+from tests.small import ONLINE, run_config
 from tests.worlds import PointMass, Reach
 
 
@@ -153,3 +154,6 @@ def test_a_body_that_cannot_be_given_to_the_learners_process_is_refused_before_a
     with pytest.raises(RunError, match="define it at the top of a module"):
         Life(tmp_path / "run", run_config(deterministic=False), lambda: Reach())
     assert not (tmp_path / "run").exists()
+    online = replace(ONLINE, hindsight=replace(ONLINE.hindsight, share=0.0))
+    summary = Life(tmp_path / "run", run_config(frames=30, deterministic=False, online=online), lambda: Reach()).live()
+    assert summary["frames"] == 30, "without hindsight nothing is given"
