@@ -11,6 +11,7 @@ import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,8 @@ from robot_agent_bodies.gate.motion import Motion, extremes
 
 RESOLUTION = 0.003
 """m that the robot stays further away, so that a look at some configurations is enough."""
+MOST_LOOKS = 100
+"""Configurations that are looked at for one output, at most: some 50 µs each."""
 _ROUNDING = 1e-6
 """m, so that standing still is allowed."""
 _SPACING = 0.03
@@ -167,41 +170,56 @@ class KeepOut:
         return min(float(zone.distance(points).min()) for zone in self.zones) - self.margin
 
     def allows(self, motions: Sequence[Motion], least: float = 0.0) -> bool:
-        """Whether the clearance stays above the least one all along motions of the joints, to their end."""
-        speed = sum(reach * _fastest(motion) for reach, motion in zip(self.reach, motions, strict=True))
+        """Whether the clearance stays above the least one all along motions of the joints, to their end.
+
+        Motions that graze a zone for so long that it takes too many looks are not allowed either.
+        """
         end, time = max(motion.seconds for motion in motions), 0.0
-        while True:
+        speeds = [_speeds_ahead(motion) for motion in motions]
+        for _ in range(MOST_LOOKS):
             over = self.clearance([motion.at(time).position for motion in motions]) - least
             if not over >= RESOLUTION:
                 return False
+            ahead = [next((speed for until, speed in one if time < until), 0.0) for one in speeds]
+            speed = sum(reach * fastest for reach, fastest in zip(self.reach, ahead, strict=True))
             if time >= end or speed == 0:
                 return True
             time = min(time + over / speed, end)
+        return False
 
     def nearest(self, start: Sequence[float], goal: Sequence[float], least: float = 0.0) -> list[float]:
         """The last configuration on the straight way from one to another before the clearance is too small.
 
-        A little more than `allows` asks for is kept, but not more than there is at the start.
+        A little more than `allows` asks for is kept, but not more than there is at the start. It need not be exact: it
+        is where the robot slows down to, and `allows` judges how it gets there.
         """
         way = [b - a for a, b in zip(start, goal, strict=True)]
         length = sum(reach * abs(change) for reach, change in zip(self.reach, way, strict=True))
-        over, share, last = self.clearance(start) - least, 0.0, 0.0
+
+        def at(share: float) -> list[float]:
+            return [a + share * change for a, change in zip(start, way, strict=True)]
+
+        over, share, good = self.clearance(start) - least, 0.0, 0.0
         kept = min(1.5 * RESOLUTION, over)
         while over >= kept and share < 1 and length > 0:
-            last, share = share, min(1.0, share + (over - kept + RESOLUTION / 2) / length)
-            over = self.clearance([a + share * change for a, change in zip(start, way, strict=True)]) - least
+            good, share = share, min(1.0, share + max((over - kept + RESOLUTION / 2) / length, 1 / MOST_LOOKS))
+            over = self.clearance(at(share)) - least
         if over >= kept:
-            last = share
-        return [a + last * change for a, change in zip(start, way, strict=True)]
+            return at(share)
+        while (share - good) * length > RESOLUTION / 2:
+            middle = (good + share) / 2
+            good, share = (middle, share) if self.clearance(at(middle)) - least >= kept else (good, middle)
+        return at(good)
 
 
-def _fastest(motion: Motion) -> float:
-    """rad/s, the highest speed on the way."""
-    speed, state = abs(motion.start.velocity), motion.start
+def _speeds_ahead(motion: Motion) -> list[tuple[float, float]]:
+    """For each phase when it ends, s, and the highest speed from its beginning on, rad/s."""
+    speeds, state = [], motion.start
     for phase in motion.phases:
-        speed = max(speed, *(abs(there.velocity) for there in extremes(state, phase)), 0.0)
+        speeds.append(max(abs(state.velocity), *(abs(there.velocity) for there in extremes(state, phase)), 0.0))
         state = moved(state, *phase)
-    return speed
+    ahead = list(accumulate(reversed(speeds), max))[::-1]
+    return list(zip(motion.ends(), ahead, strict=True))
 
 
 def _skeleton(urdf: str) -> tuple[Any, Any, Any]:
