@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from geometry_msgs.msg import Twist
+from rcl_interfaces.msg import Log
 from rclpy.node import Node
 from robot_agent_ros.endpoints import publisher
 from robot_agent_ros.graph import GATE, JOINT_STATES, POSITIONS
@@ -393,8 +394,10 @@ def refusals_and_states_are_said(stage: Stage) -> Outcome:
     def said(sentence: str) -> Callable[[], bool]:
         return lambda: sentence in stage.processes.log(GATE.name)
 
+    logged: list[str] = []
     start_gate(stage)
     with JudgedRobot() as robot:
+        robot.node.create_subscription(Log, "/rosout", lambda message: logged.append(message.msg), 100)
         robot.wait(said("[gate]: holding: no fresh command comes"), 40)
         moves(robot, [0.5, 0.3])
         robot.follow(1.0, [0.5, 0.3])
@@ -406,6 +409,7 @@ def refusals_and_states_are_said(stage: Stage) -> Outcome:
         robot.measures = True
         robot.wait_for("holding")
         assert stage.processes.log(GATE.name).count("commands are refused") == 1
+        robot.wait(lambda: any(line.startswith("commands are refused") for line in logged))
         return robot.outcome
 
 

@@ -43,14 +43,14 @@ class Outlet:
         self._node, self._type = node, topic.type.replace("/", "/msg/")
         self._silence = config.owner_timeout
         self.topic = node.resolve_topic_name(topic.name)
-        before = self._publisher_ids() | self._subscription_ids()
+        before = self._own_ids()
         self._publisher = publisher(node, topic)
         profile = subscription_profile(topic)
         profile.depth = MOST
         self._echo: Subscription[Any] = node.create_subscription(
             message_class(topic), topic.name, lambda message: None, profile, callback_group=Polled(), raw=True
         )
-        self._own = (self._publisher_ids() | self._subscription_ids()) - before
+        self._own = self._own_ids() - before
         self.controller = Controller(node, self.topic.rsplit("/", 1)[0], config)
         self.rivals: tuple[str, ...] = ()
         self.is_heard, self.complaint = False, ""
@@ -95,8 +95,11 @@ class Outlet:
         try:
             for _, info in waiting(self._echo):
                 gid = info.get("publisher_gid")  # not before kilted
-                if gid is not None and bytes(gid["data"]) not in self._own:
-                    self._heard[bytes(gid["data"])] = now
+                sender = None if gid is None else bytes(gid["data"])
+                if sender is not None and sender not in self._own:
+                    if sender not in self._heard:
+                        self._looks_at = now
+                    self._heard[sender] = now
         except UNREADABLE:
             pass
 
@@ -141,11 +144,11 @@ class Outlet:
                 found.append(full_name(info))
         self.rivals = (*found, *(UNNAMED for _ in unlisted))
 
-    def _publisher_ids(self) -> set[bytes]:
-        return {_id(info) for info in self._node.get_publishers_info_by_topic(self.topic)}
-
-    def _subscription_ids(self) -> set[bytes]:
-        return {_id(info) for info in self._node.get_subscriptions_info_by_topic(self.topic)}
+    def _own_ids(self) -> set[bytes]:
+        """Of the endpoints on the topic whose node has this node's name, another node of that name included."""
+        node, name = self._node, self._node.get_fully_qualified_name()
+        infos = [*node.get_publishers_info_by_topic(self.topic), *node.get_subscriptions_info_by_topic(self.topic)]
+        return {_id(info) for info in infos if full_name(info) == name}
 
 
 def _id(info: Any) -> bytes:
