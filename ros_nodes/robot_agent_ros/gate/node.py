@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
 import sys
 import threading
@@ -36,7 +35,8 @@ from robot_agent_ros.errors import ParameterError
 from robot_agent_ros.executable import run_node
 from robot_agent_ros.gate.lead import Lead
 from robot_agent_ros.gate.news import REFUSALS, STATUSES
-from robot_agent_ros.gate.outlet import UNNAMED, Outlet, full_name
+from robot_agent_ros.gate.outlet import Outlet
+from robot_agent_ros.gate.speakers import UNNAMED, JointSources, node_of, publisher_of
 from robot_agent_ros.graph import (
     ACCEPTED,
     COMMAND,
@@ -56,7 +56,6 @@ from robot_agent_ros.live_parameters import LiveParameters
 from robot_agent_ros.news import News
 from robot_agent_ros.polling import UNREADABLE, Polled, waiting
 from robot_agent_ros.scheduling import ask_for_priority, threads_of_process
-from robot_agent_ros.sources import Sources
 
 STATUS_PERIOD = 0.1
 """Seconds between two messages that say the same."""
@@ -95,10 +94,8 @@ class GateNode(Node):
         self._last_refusal = ""
         self._simulated = 0.0
         self._ros: int | None = None
-        self._sources = Sources(self.config.owner_timeout)
-        self._rivals = (-math.inf, "")
-        self._unnamed_sources = 0
-        self._joints_heard = self._listens_until = -math.inf
+        self._joint_sources = JointSources(self, self.config)
+        self._joints = frozenset(self.config.joints)
         self._news = News(self._say)
         self._lead = Lead({name: one.velocity for name, one in zip(self.config.joints, self.gate.limits, strict=True)})
         self._rate, self._work, self._age, self._stops = Rate(), Durations(), Durations(), Durations()
@@ -117,7 +114,6 @@ class GateNode(Node):
             )
         ]
         self._commands_come_on = self._inputs[-1][0].topic_name
-        self._joint_states = self.resolve_topic_name(JOINT_STATES.name)
         service(self, STOP, self._on_stop)
         service(self, RESET, self._on_reset)
         service(self, ENABLE, self._on_enable)
@@ -267,7 +263,7 @@ class GateNode(Node):
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         source = info["source_timestamp"]
         now = self.now()
-        publisher = self._publisher_of(info, self._commands_come_on)
+        publisher = publisher_of(self, info, self._commands_come_on)
         refusal = self.gate.command(Command(names, values, stamp, source, publisher, **more), now)
         if refusal is None:
             self._accepted.publish(message.header.stamp)
@@ -284,41 +280,20 @@ class GateNode(Node):
                 self._news.event(f"refused {refusal.value}", sentence, time.monotonic())
         self._age.add((now.ros - stamp) * 1e-9)
 
-    def _publisher_of(self, info: Mapping[str, Any], topic: str) -> bytes | None:
-        """The publisher's id; ROS before kilted does not tell, and then there may be one publisher only."""
-        gid = info.get("publisher_gid")
-        if gid is not None:
-            return bytes(gid["data"])
-        return b"the only one" if self.count_publishers(topic) == 1 else None
-
     def _on_joint_states(self, message: JointState, info: Mapping[str, Any]) -> None:
-        if not self._is_believed(info, message.name):
+        if self._joints.isdisjoint(message.name):
+            return
+        now = time.monotonic()
+        if not self._joint_sources.hear(info, message.name, now):
+            self.gate.ignored[Refusal.SEVERAL_SOURCES] += 1
+            return
+        if self._joint_sources.is_listening(now):
             return
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         refusal = self.gate.measure(message.name, message.position, message.velocity, stamp, self.now())
         if refusal in REFUSALS:
             sentence = f"joint states are ignored: {refusal.value}: {REFUSALS[refusal]}"
-            self._news.event(f"ignored {refusal.value}", sentence, time.monotonic())
-
-    def _is_believed(self, info: Mapping[str, Any], joints: Sequence[str]) -> bool:
-        """Whether joint states of this publisher count: it is the first of these joints, and others could be heard."""
-        ours = [name for name in joints if name in self.config.joints]
-        if not ours:
-            return False
-        now = time.monotonic()
-        if now - self._joints_heard > self.config.owner_timeout:  # whoever begins now may not be the first
-            self._listens_until = now + self.config.listen_time
-        self._joints_heard = now
-        publisher = self._publisher_of(info, self._joint_states)
-        if publisher is None:
-            self._unnamed_sources = self.count_publishers(self._joint_states)
-            return False
-        believed = self._sources.believes(publisher, ours, now)
-        if not believed:
-            self.gate.ignored[Refusal.SEVERAL_SOURCES] += 1
-        return believed and now >= self._listens_until
-
-    # ---- who else is there ----
+            self._news.event(f"ignored {refusal.value}", sentence, now)
 
     def _look_around(self, now: float) -> None:
         """Bars the gate while somebody else moves the robot, speaks for it, or takes the output for something else."""
@@ -327,24 +302,14 @@ class GateNode(Node):
         if outlet.why and not self._why_silent:
             gate.begin_again()
         self._why_silent = outlet.why
-        rivals = self._sources.rivals(now)
-        if self._unnamed_sources > 1:
-            self._unnamed_sources = self.count_publishers(self._joint_states)
+        gate.barred = None
         if outlet.rivals:
             others = ", ".join(outlet.rivals)
             gate.barred = Bar(Status.SEVERAL_SOURCES, f"{others} also sends to {outlet.topic}: stop all but one")
-        elif rivals:
-            if now - self._rivals[0] > STATUS_PERIOD:
-                self._rivals = now, ", ".join(self._node_of(one, self._joint_states) for one in rivals)
-            why = f"{self._rivals[1]} send the same joints: stop all but the robot's own"
-            gate.barred = Bar(Status.SEVERAL_SOURCES, why)
-        elif self._unnamed_sources > 1:
-            why = f"{self._unnamed_sources} nodes publish {self._joint_states}, and this ROS does not say who sent what"
-            gate.barred = Bar(Status.SEVERAL_SOURCES, f"{why}: stop all but one")
+        elif complaint := self._joint_sources.complaint(now):
+            gate.barred = Bar(Status.SEVERAL_SOURCES, complaint)
         elif outlet.why:
             gate.barred = Bar(Status.WRONG_CONTROLLER, outlet.why)
-        else:
-            gate.barred = None
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         began = time.monotonic()
@@ -382,15 +347,8 @@ class GateNode(Node):
         """The node whose commands count; empty for none."""
         owner = self.gate.ownership.owner
         if owner != self._owner[0] or self._owner[1] == UNNAMED:  # DDS may say later whose it is
-            self._owner = (owner, self._node_of(owner, self._commands_come_on) if owner is not None else "")
+            self._owner = (owner, node_of(self, owner, self._commands_come_on) if owner is not None else "")
         return self._owner[1]
-
-    def _node_of(self, publisher: bytes, topic: str) -> str:
-        """The node that a publisher of a topic is of, by its full name."""
-        for info in self.get_publishers_info_by_topic(topic):
-            if bytes(info.endpoint_gid)[: len(publisher)] == publisher:
-                return full_name(info)
-        return UNNAMED
 
     # ---- what it says of itself ----
 
@@ -399,7 +357,7 @@ class GateNode(Node):
         gate = self.gate
         if gate.barred is not None and gate.status is gate.barred.status:
             return gate.barred.why
-        if gate.status is Status.WAITING_FOR_JOINTS and time.monotonic() < self._listens_until:
+        if gate.status is Status.WAITING_FOR_JOINTS and self._joint_sources.is_listening(time.monotonic()):
             return "it listens for other sources of joint states"
         return gate.detail
 

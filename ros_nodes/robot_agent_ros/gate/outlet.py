@@ -11,13 +11,12 @@ from robot_agent_bodies.gate.config import GateConfig
 
 from robot_agent_ros.endpoints import message_class, publisher, subscription_profile
 from robot_agent_ros.gate.controller import Controller
+from robot_agent_ros.gate.speakers import UNNAMED, full_name
 from robot_agent_ros.graph import RECORDER, Topic
 from robot_agent_ros.polling import MOST, UNREADABLE, Polled, waiting
 
 _LOOKS = 0.25
 """s between two looks at the graph, when no listener came or went."""
-UNNAMED = "a node without a name"
-"""Of an endpoint whose node the graph does not know, or does not know yet."""
 _DISCOVERY = 2.0
 """s in which listeners are found, and their names."""
 
@@ -153,13 +152,6 @@ class Outlet:
 
 def _id(info: Any) -> bytes:
     return bytes(info.endpoint_gid)
-
-
-def full_name(info: Any) -> str:
-    """Of the node that an endpoint is of."""
-    if info.node_name == "_NODE_NAME_UNKNOWN_":
-        return UNNAMED
-    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
 
 
 def _is_recorder(info: Any) -> bool:

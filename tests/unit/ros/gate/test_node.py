@@ -13,6 +13,7 @@ from robot_agent_bodies.gate.brake import State
 from robot_agent_bodies.gate.trajectory import Point, Trajectory
 from robot_agent_ros.endpoints import message_class
 from robot_agent_ros.gate.node import GateNode, trajectory_message
+from robot_agent_ros.gate.speakers import publisher_of
 from robot_agent_ros.graph import COMMAND, JOINT_STATES
 
 from tests.ros_graph import alone, flags
@@ -72,13 +73,13 @@ def test_a_rover_gets_a_twist_in_its_frame(node: GateNode):
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
 def test_where_ros_does_not_tell_publishers_apart_there_may_be_one_only(node: GateNode):
     topic = "elsewhere/command"
-    assert node._publisher_of({"publisher_gid": {"data": b"id"}}, topic) == b"id"
-    assert node._publisher_of({}, topic) is None  # nobody publishes here, so who sent it?
+    assert publisher_of(node, {"publisher_gid": {"data": b"id"}}, topic) == b"id"
+    assert publisher_of(node, {}, topic) is None  # nobody publishes here, so who sent it?
     commands = message_class(COMMAND)
     node.create_publisher(commands, COMMAND.name, 1)  # remapped, as the gate's subscription is
-    assert node._publisher_of({}, topic) is not None
+    assert publisher_of(node, {}, topic) is not None
     node.create_publisher(commands, COMMAND.name, 1)
-    assert node._publisher_of({}, topic) is None
+    assert publisher_of(node, {}, topic) is None
 
 
 @pytest.mark.parametrize("node", ["forward_position"], indirect=True)
