@@ -61,7 +61,6 @@ def test_a_clock_that_jumps_stops_the_robot_for_a_moment_only(acting: Graph):
     clock = SimulatedTime(robot)
     for node in ("gate", "agent"):
         assert robot.set_parameter(node, "use_sim_time", True) == ""
-    assert robot.set_parameter("agent", "checkpoint", str(acting.run)) == ""
     assert robot.transition("agent", "configure", patience=120), acting.processes.log(AGENT.name)
     assert robot.transition("agent", "activate")
     acting.flows()
