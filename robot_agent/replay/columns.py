@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class Column:
 COMMITTED = 0xA5
 
 
+@cache
 def columns(spec: BodySpec) -> tuple[Column, ...]:
     """All columns of a body's rows; cameras first, `committed` last: a row without it was torn by a crash."""
     seen, step = Scope.OBSERVATION, Scope.STEP

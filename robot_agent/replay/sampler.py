@@ -106,19 +106,19 @@ class SequenceSampler:
         """
         drawn = self._mixture.draw(batch_size, rng)
         before = self.frame_stack - 1
-        cameras = [CAMERA_PREFIX + name for name, _ in self._spec.cameras]
-        frames = gather(self._index, drawn.segment, drawn.index, before, self.horizon, cameras).columns
-        rows = gather(self._index, drawn.segment, drawn.index, 0, self.horizon, (*_OBSERVATIONS, *_STEPS))
-        columns = rows.columns
+        cameras = [name for name, _ in self._spec.cameras]
+        names = (*(CAMERA_PREFIX + name for name in cameras), *_OBSERVATIONS, *_STEPS)
+        rows = gather(self._index, drawn.segment, drawn.index, before, self.horizon, names)
+        columns = {name: np.ascontiguousarray(rows.columns[name][:, before:]) for name in (*_OBSERVATIONS, *_STEPS)}
         return SequenceBatch(
-            cameras={name.removeprefix(CAMERA_PREFIX): array for name, array in frames.items()},
+            cameras={name: rows.columns[CAMERA_PREFIX + name] for name in cameras},
             proprio=columns["proprio"],
             actions=columns["action"],
             rewards=columns["reward"],
             reward_known=columns["reward_known"],
             terminated=columns["terminated"],
-            steps_known=rows.steps_known,
-            observations_known=rows.observations_known,
+            steps_known=rows.steps_known[:, before:],
+            observations_known=rows.observations_known[:, before:],
             dt=columns["dt"],
             source=columns["source"],
             entry=drawn.entry,

@@ -254,4 +254,5 @@ class SegmentReader:
     def _mapped(self, name: str, dtype: np.dtype[np.void], count: int) -> NDArray[np.void]:
         if not count:
             return np.zeros(0, dtype)
-        return np.memmap(self._folder / name, dtype, mode="r", shape=(count,))
+        # A plain array of the map: indexing a memmap costs more than what is copied.
+        return np.asarray(np.memmap(self._folder / name, dtype, mode="r", shape=(count,)))
