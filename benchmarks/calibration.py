@@ -21,16 +21,17 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from robot_agent_calibration import hand_eye, synthesize
-from robot_agent_calibration.arm import Free, fit_arm
-from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.arm import hand_eye
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.fit import Free, fit_arm
+from robot_agent_calibration.arm.joints import LEAST_BACKLASH, backlashes
+from robot_agent_calibration.arm.mounting import Mounting, closed_form
+from robot_agent_calibration.arm.observed import observe
+from robot_agent_calibration.camera.intrinsics import fit_lens
 from robot_agent_calibration.geometry import angle_between, log
-from robot_agent_calibration.intrinsics import fit_lens
-from robot_agent_calibration.joints import LEAST_BACKLASH, backlashes
-from robot_agent_calibration.mounting import Mounting, closed_form
-from robot_agent_calibration.observed import observe
 from robot_agent_calibration.recording import Board, open_recording
-from robot_agent_calibration.synthetic import (
+from robot_agent_calibration.synthetic import synthesize
+from robot_agent_calibration.synthetic.rig import (
     Rig,
     arm_poses,
     arm_views,

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from robot_agent_calibration.delay import image_delay, image_motion
+from robot_agent_calibration.delay.calibrate import image_delay, image_motion
 from robot_agent_calibration.dynamics.calibrate import log_errors
 from robot_agent_calibration.dynamics.excitation import fourier
 from robot_agent_calibration.dynamics.fit import Fit, fit

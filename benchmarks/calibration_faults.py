@@ -22,19 +22,21 @@ from pathlib import Path
 import numpy as np
 import tyro
 import yaml
-from robot_agent_calibration import camera, hand_eye, joints, synthesize
-from robot_agent_calibration.arm_result import INSIDE, ArmResult
-from robot_agent_calibration.chain import Chain, chain_of
-from robot_agent_calibration.delay import response_lag
+from robot_agent_calibration.arm import hand_eye, joints
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.joint_angles import joint_angles
+from robot_agent_calibration.arm.observed import observed_views
+from robot_agent_calibration.arm.result import INSIDE, ArmResult
+from robot_agent_calibration.camera import calibrate as camera
+from robot_agent_calibration.camera.lens import Lens
+from robot_agent_calibration.camera.robust import fit_robustly
+from robot_agent_calibration.delay.calibrate import response_lag
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, log
-from robot_agent_calibration.joint_angles import joint_angles
-from robot_agent_calibration.lens import Lens
-from robot_agent_calibration.observed import observed_views
 from robot_agent_calibration.recording import Board, Samples, open_recording
 from robot_agent_calibration.recording.images import opencv
-from robot_agent_calibration.robust import fit_robustly
-from robot_agent_calibration.synthetic import (
+from robot_agent_calibration.synthetic import synthesize
+from robot_agent_calibration.synthetic.rig import (
     Rig,
     arm_poses,
     arm_views,

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from robot_agent_calibration.detection import charuco_board
+from robot_agent_calibration.camera.detection import charuco_board
+from robot_agent_calibration.camera.lens import Lens
 from robot_agent_calibration.geometry import inverse
-from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.recording import Board, Samples
 from robot_agent_calibration.recording.tables import write_rows, write_samples
 

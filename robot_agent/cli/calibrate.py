@@ -15,19 +15,19 @@ from robot_agent.errors import RobotAgentError
 from robot_agent.run.bounds import POSITIVE_COUNT, SEED, check_numbers
 
 MEASURES: dict[str, tuple[str, str]] = {
-    "camera": ("robot_agent_calibration.camera", "intrinsics and distortion, from views of a ChArUco board"),
-    "hand-eye": ("robot_agent_calibration.hand_eye", "where a camera is on the hand, or beside the arm"),
+    "camera": ("robot_agent_calibration.camera.calibrate", "intrinsics and distortion, from views of a ChArUco board"),
+    "hand-eye": ("robot_agent_calibration.arm.hand_eye", "where a camera is on the hand, or beside the arm"),
     "joints": (
-        "robot_agent_calibration.joints",
+        "robot_agent_calibration.arm.joints",
         "zeros, gear ratios and backlash of the joints, by a camera and a board",
     ),
-    "delay": ("robot_agent_calibration.delay", "how late images are after joints, and joints after commands"),
+    "delay": ("robot_agent_calibration.delay.calibrate", "how late images are after joints, and joints after commands"),
     "dynamics": ("robot_agent_calibration.dynamics.calibrate", "an arm's servos, masses and delay, from how it moves"),
 }
 """What a recording can tell: a module with `Config` and `calibrate(recording, config) -> Outcome`, and a summary."""
 MAKERS: dict[str, tuple[str, str]] = {
     "excite": ("robot_agent_calibration.dynamics.excite", "commands that make an arm show its dynamics"),
-    "synthesize": ("robot_agent_calibration.synthesize", "a rendered recording whose truth is known"),
+    "synthesize": ("robot_agent_calibration.synthetic.synthesize", "a rendered recording whose truth is known"),
 }
 """What is made without a recording: a module with `Config` and `make(out, config) -> lines`, and a summary."""
 

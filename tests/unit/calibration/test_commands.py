@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
-from robot_agent_calibration.chain import chain_of
-from robot_agent_calibration.lens import Lens
+from robot_agent_calibration.arm.chain import chain_of
+from robot_agent_calibration.camera.lens import Lens
 from robot_agent_calibration.recording import Board
-from robot_agent_calibration.synthetic import Rig, arm_poses, as_recorded, camera_views, random_rig
+from robot_agent_calibration.synthetic.rig import Rig, arm_poses, as_recorded, camera_views, random_rig
 from robot_agent_sim.calibration import read_calibration
 from robot_agent_sim.calibration.file import merge_sections
 
@@ -343,10 +343,10 @@ def test_turns_about_one_axis_are_refused(rig: Rig, tmp_path: Path, capsys: pyte
 
 
 def test_the_renderer_and_the_truth_agree(tmp_path: Path):
-    from robot_agent_calibration import synthesize
-    from robot_agent_calibration.detection import Finder
+    from robot_agent_calibration.camera.detection import Finder
     from robot_agent_calibration.recording import open_recording
-    from robot_agent_calibration.synthetic import seen
+    from robot_agent_calibration.synthetic import synthesize
+    from robot_agent_calibration.synthetic.rig import seen
 
     config = synthesize.Config(views=3, seed=2, backlash=0, zero_error=0)
     flags = ["--views", "3", "--seed", "2", "--backlash", "0", "--zero-error", "0"]

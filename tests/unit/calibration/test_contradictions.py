@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from robot_agent_calibration import hand_eye, joints
-from robot_agent_calibration.arm_result import ArmResult
-from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.arm import hand_eye, joints
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.joint_angles import joint_angles
+from robot_agent_calibration.arm.observed import observed_views
+from robot_agent_calibration.arm.result import ArmResult
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, log
-from robot_agent_calibration.joint_angles import joint_angles
-from robot_agent_calibration.observed import observed_views
 from robot_agent_calibration.recording import Samples
-from robot_agent_calibration.synthetic import Rig, arm_poses, arm_views, as_recorded, random_rig, standing
+from robot_agent_calibration.synthetic.rig import Rig, arm_poses, arm_views, as_recorded, random_rig, standing
 
 NOISE = 0.1
 FAR = 4.5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from robot_agent_calibration.delay import Config, calibrate, image_delay, response_lag
+from robot_agent_calibration.delay.calibrate import Config, calibrate, image_delay, response_lag
 from robot_agent_calibration.dynamics.excitation import Limits, fourier
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.recording.recording import Frame, Recording, Samples

@@ -6,20 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from robot_agent_calibration.arm import ArmFit, Free, fit_arm
-from robot_agent_calibration.camera import camera_lines
-from robot_agent_calibration.chain import Chain, chain_of
-from robot_agent_calibration.coverage import missing
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.fit import ArmFit, Free, fit_arm
+from robot_agent_calibration.arm.hand_eye import check_motion, place_errors
+from robot_agent_calibration.arm.joints import LEAST_BACKLASH, backlashes
+from robot_agent_calibration.arm.mounting import Mounting, closed_form
+from robot_agent_calibration.camera.calibrate import camera_lines
+from robot_agent_calibration.camera.coverage import missing
+from robot_agent_calibration.camera.intrinsics import fit_lens
+from robot_agent_calibration.camera.lens import Lens
+from robot_agent_calibration.camera.robust import fit_robustly
+from robot_agent_calibration.camera.views import View, spread_out
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import angle_between, log
-from robot_agent_calibration.hand_eye import check_motion, place_errors
-from robot_agent_calibration.intrinsics import fit_lens
-from robot_agent_calibration.joints import LEAST_BACKLASH, backlashes
-from robot_agent_calibration.lens import Lens
-from robot_agent_calibration.mounting import Mounting, closed_form
 from robot_agent_calibration.recording import Board
-from robot_agent_calibration.robust import fit_robustly
-from robot_agent_calibration.synthetic import (
+from robot_agent_calibration.synthetic.rig import (
     Rig,
     arm_poses,
     arm_views,
@@ -29,7 +30,6 @@ from robot_agent_calibration.synthetic import (
     random_rig,
     wide_views,
 )
-from robot_agent_calibration.views import View, spread_out
 
 NOISE = 0.1
 FAR = 4.5

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from robot_agent_calibration.chain import chain_of
+from robot_agent_calibration.arm.chain import chain_of
+from robot_agent_calibration.camera.lens import DISTORTION, Lens
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import adjoint, exp, inverse, log, small_adjoint
-from robot_agent_calibration.lens import DISTORTION, Lens
-from robot_agent_calibration.synthetic import random_lens
+from robot_agent_calibration.synthetic.rig import random_lens
 
 TWISTS = st.lists(st.floats(-1.5, 1.5), min_size=6, max_size=6).map(np.array)
 

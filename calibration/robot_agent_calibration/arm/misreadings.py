@@ -12,11 +12,11 @@ from itertools import product
 
 import numpy as np
 
-from robot_agent_calibration.chain import Chain
+from robot_agent_calibration.arm.chain import Chain
+from robot_agent_calibration.arm.mounting import Mounting, closed_form
+from robot_agent_calibration.arm.play import LEVER
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, exp, inverse, log
-from robot_agent_calibration.mounting import Mounting, closed_form
-from robot_agent_calibration.play import LEVER
 
 CONSISTENT = 0.1
 """rad that closed forms leave at most where nothing is mistaken (a translation of `LEVER` counts as a radian)."""

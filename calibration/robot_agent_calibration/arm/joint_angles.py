@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot_agent_calibration.chain import Chain
+from robot_agent_calibration.arm.chain import Chain
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, Mask
 from robot_agent_calibration.recording import Samples

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from robot_agent_sim.calibration import Estimate
 
-from robot_agent_calibration import arm_page, hand_eye
-from robot_agent_calibration.arm import STILL, ArmFit
-from robot_agent_calibration.arm_result import ArmResult
-from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.arm import hand_eye
+from robot_agent_calibration.arm import page as arm_page
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.fit import STILL, ArmFit
+from robot_agent_calibration.arm.observed import Observed, observe
+from robot_agent_calibration.arm.result import ArmResult
 from robot_agent_calibration.geometry import Mask
-from robot_agent_calibration.observed import Observed, observe
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 

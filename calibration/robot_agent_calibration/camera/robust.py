@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_agent_calibration.camera.fisheye import within_reach
+from robot_agent_calibration.camera.intrinsics import LensFit, fit_lens
+from robot_agent_calibration.camera.views import View, spread_out
 from robot_agent_calibration.errors import CalibrationError
-from robot_agent_calibration.fisheye import within_reach
-from robot_agent_calibration.intrinsics import LensFit, fit_lens
 from robot_agent_calibration.recording.board import Board
-from robot_agent_calibration.views import View, spread_out
 
 TOO_FAR = 6.0
 """Robust standard deviations from its prediction at which a corner is taken for another point."""

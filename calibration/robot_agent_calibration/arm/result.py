@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot_agent_calibration.arm import ArmFit
-from robot_agent_calibration.chain import Chain
-from robot_agent_calibration.consistency import CONTRADICTED
+from robot_agent_calibration.arm.chain import Chain
+from robot_agent_calibration.arm.consistency import CONTRADICTED
+from robot_agent_calibration.arm.fit import ArmFit
+from robot_agent_calibration.arm.mounting import Mounting
+from robot_agent_calibration.arm.observed import Observed
 from robot_agent_calibration.geometry import Mask
-from robot_agent_calibration.mounting import Mounting
-from robot_agent_calibration.observed import Observed
 
 INSIDE = 1.959964
 """Standard errors to each side of a 95 % interval."""

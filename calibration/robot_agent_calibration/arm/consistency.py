@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_agent_calibration.arm.play import Views
 from robot_agent_calibration.geometry import Array, Mask
-from robot_agent_calibration.play import Views
 from robot_agent_calibration.solve import covariance
 
 CONTRADICTED = 4.0

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robot_agent_calibration.camera.views import View, spread_out
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.recording.recording import Frame
-from robot_agent_calibration.views import View, spread_out
 
 LEAST_CORNERS = 6
 """That a view must show."""

@@ -10,15 +10,15 @@ import numpy as np
 import yaml
 from robot_agent_sim.calibration import Estimate
 
-from robot_agent_calibration import camera_page
-from robot_agent_calibration.coverage import missing
-from robot_agent_calibration.detection import detect
+from robot_agent_calibration.camera import page as camera_page
+from robot_agent_calibration.camera.coverage import missing
+from robot_agent_calibration.camera.detection import detect
+from robot_agent_calibration.camera.fisheye import WIDEST
+from robot_agent_calibration.camera.lens import FOCAL
+from robot_agent_calibration.camera.robust import RobustFit, fit_robustly
 from robot_agent_calibration.errors import CalibrationError
-from robot_agent_calibration.fisheye import WIDEST
-from robot_agent_calibration.lens import FOCAL
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
-from robot_agent_calibration.robust import RobustFit, fit_robustly
 
 LensModel = Literal["plumb_bob", "rational_polynomial", "equidistant"]
 LARGE_RMS = 1.0

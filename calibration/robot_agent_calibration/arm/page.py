@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from robot_agent_calibration import page
-from robot_agent_calibration.arm_result import ArmResult
-from robot_agent_calibration.camera_page import parameter_table, pictures, residual_figures
+from robot_agent_calibration.arm.result import ArmResult
+from robot_agent_calibration.camera.page import parameter_table, pictures, residual_figures
 from robot_agent_calibration.page import PALETTE
 from robot_agent_calibration.recording import Recording
 

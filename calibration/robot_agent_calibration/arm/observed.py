@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from robot_agent_sim.calibration import CalibrationFileError, read_calibration
 
-from robot_agent_calibration.chain import Chain
-from robot_agent_calibration.detection import detect
+from robot_agent_calibration.arm.chain import Chain
+from robot_agent_calibration.arm.joint_angles import JointAngles, joint_angles
+from robot_agent_calibration.camera.detection import detect
+from robot_agent_calibration.camera.intrinsics import LensFit
+from robot_agent_calibration.camera.robust import fit_robustly
+from robot_agent_calibration.camera.views import View
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array
-from robot_agent_calibration.intrinsics import LensFit
-from robot_agent_calibration.joint_angles import JointAngles, joint_angles
 from robot_agent_calibration.recording import Recording, Samples
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.recording import Frame
-from robot_agent_calibration.robust import fit_robustly
-from robot_agent_calibration.views import View
 
 STILL = np.radians(0.3)
 """rad that a joint may move within `AROUND` of a picture."""

@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from robot_agent_calibration.chain import Chain
-from robot_agent_calibration.consistency import Contradiction, contradictions
+from robot_agent_calibration.arm.chain import Chain
+from robot_agent_calibration.arm.consistency import Contradiction, contradictions
+from robot_agent_calibration.arm.mounting import Mounting
+from robot_agent_calibration.arm.play import Play, Views, estimated, intervals, spread
+from robot_agent_calibration.camera.intrinsics import Corners, LensFit
+from robot_agent_calibration.camera.lens import Lens
+from robot_agent_calibration.camera.views import View
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, Mask, adjoint, exp, inverse, log, small_adjoint
-from robot_agent_calibration.intrinsics import Corners, LensFit
-from robot_agent_calibration.lens import Lens
-from robot_agent_calibration.mounting import Mounting
-from robot_agent_calibration.play import Play, Views, estimated, intervals, spread
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.solve import covariance, minimise
-from robot_agent_calibration.views import View
 
 STILL = np.radians(5)
 """rad that a joint may move and count as one that did not."""

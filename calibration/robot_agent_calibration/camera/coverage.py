@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robot_agent_calibration.camera.intrinsics import LensFit
 from robot_agent_calibration.geometry import Array
-from robot_agent_calibration.intrinsics import LensFit
 
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 LEAST_CORNERS, LEAST_VIEWS = 20, 2

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robot_agent_calibration.camera.intrinsics import fit_lens
+from robot_agent_calibration.camera.lens import Lens
+from robot_agent_calibration.camera.views import View, spread_out
 from robot_agent_calibration.geometry import Array
-from robot_agent_calibration.intrinsics import fit_lens
-from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.recording.board import Board
-from robot_agent_calibration.views import View, spread_out
 
 WIDEST = np.radians(80)
 """rad off the axis that corners are used to."""

@@ -10,17 +10,17 @@ from typing import Any, Literal
 import numpy as np
 from robot_agent_sim.calibration import Estimate
 
-from robot_agent_calibration import arm_page
-from robot_agent_calibration.arm import ArmFit, Free, fit_arm, told_offsets
-from robot_agent_calibration.arm_result import ArmResult
-from robot_agent_calibration.camera import LensModel
-from robot_agent_calibration.chain import Chain, chain_of
+from robot_agent_calibration.arm import page as arm_page
+from robot_agent_calibration.arm.chain import Chain, chain_of
+from robot_agent_calibration.arm.fit import ArmFit, Free, fit_arm, told_offsets
+from robot_agent_calibration.arm.misreadings import misreading, turned_by
+from robot_agent_calibration.arm.mounting import LEAST_TURN, closed_form, disagreement, turned
+from robot_agent_calibration.arm.observed import Observed, lens_prior, observe
+from robot_agent_calibration.arm.result import ArmResult
+from robot_agent_calibration.camera.calibrate import LensModel
+from robot_agent_calibration.camera.intrinsics import fit_lens
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, Mask, exp, inverse, log, quaternion_xyzw
-from robot_agent_calibration.intrinsics import fit_lens
-from robot_agent_calibration.misreadings import misreading, turned_by
-from robot_agent_calibration.mounting import LEAST_TURN, closed_form, disagreement, turned
-from robot_agent_calibration.observed import Observed, lens_prior, observe
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.recording import Recording
 

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from robot_agent_calibration import page
-from robot_agent_calibration.coverage import corner_counts, tilts
-from robot_agent_calibration.intrinsics import LensFit
-from robot_agent_calibration.lens import FOCAL, Lens
+from robot_agent_calibration.camera.coverage import corner_counts, tilts
+from robot_agent_calibration.camera.intrinsics import LensFit
+from robot_agent_calibration.camera.lens import FOCAL, Lens
+from robot_agent_calibration.camera.robust import RobustFit
+from robot_agent_calibration.camera.views import View
 from robot_agent_calibration.page import PALETTE
 from robot_agent_calibration.recording import Frame, Recording
 from robot_agent_calibration.recording.images import opencv
-from robot_agent_calibration.robust import RobustFit
-from robot_agent_calibration.views import View
 
 
 def camera_page(recording: Recording, robust: RobustFit, dropped: Mapping[str, str], lines: Sequence[str]) -> str:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from robot_agent_sim.so101.arm import JOINTS, arm_spec
 from scipy import interpolate
 
-from robot_agent_calibration.detection import charuco_board
+from robot_agent_calibration.camera.detection import charuco_board
+from robot_agent_calibration.camera.lens import Lens
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array
-from robot_agent_calibration.lens import Lens
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.images import opencv
-from robot_agent_calibration.synthetic import Rig
+from robot_agent_calibration.synthetic.rig import Rig
 
 THICKNESS = 0.002
 """m, of the board."""

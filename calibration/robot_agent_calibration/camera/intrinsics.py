@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robot_agent_calibration.camera.lens import DISTORTION, Lens
+from robot_agent_calibration.camera.views import View
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, exp, hat, log
-from robot_agent_calibration.lens import DISTORTION, Lens
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.solve import covariance, minimise
-from robot_agent_calibration.views import View
 
 FISHEYES = np.geomspace(1.2, 4.0, 15)
 """rad across the picture that a fisheye may see if it is linear: where the search for its focal length starts."""

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
-from robot_agent_calibration.chain import chain_of
+from robot_agent_calibration.arm.chain import chain_of
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, quaternion_xyzw
 from robot_agent_calibration.recording.folder import BOARD, COMMANDS, FRAMES, IMAGES, JOINTS
 from robot_agent_calibration.recording.images import opencv
 from robot_agent_calibration.recording.recording import Samples
 from robot_agent_calibration.recording.tables import write_rows, write_samples
-from robot_agent_calibration.synthetic import Rig, arm_poses, as_recorded, random_lens, random_rig
+from robot_agent_calibration.synthetic.rig import Rig, arm_poses, as_recorded, random_lens, random_rig
 
 SETTLE = 0.5
 """s that the arm stands still around each picture."""
@@ -71,7 +71,7 @@ def make(out: Path, config: Config) -> Sequence[str]:
     Raises:
         CalibrationError: the folder is not empty, a number is out of its range, or this machine cannot render.
     """
-    from robot_agent_calibration.scene import Optics, Scene
+    from robot_agent_calibration.synthetic.scene import Optics, Scene
 
     _check(out, config)
     rng = np.random.default_rng(config.seed)

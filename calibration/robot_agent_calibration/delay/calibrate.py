@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from robot_agent_sim.calibration import Estimate
 
+from robot_agent_calibration.delay.lag import EARLIEST, LATEST, Lag, lag_between
 from robot_agent_calibration.errors import CalibrationError
-from robot_agent_calibration.lag import EARLIEST, LATEST, Lag, lag_between
 from robot_agent_calibration.outcome import Outcome
 from robot_agent_calibration.page import PALETTE, drawn, figure, page, table, text
 from robot_agent_calibration.recording.images import opencv

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_agent_calibration.camera.intrinsics import mean_pose
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, angle_between, inverse, log
-from robot_agent_calibration.intrinsics import mean_pose
 from robot_agent_calibration.recording.images import opencv
 
 LEAST_TURN = np.radians(15)

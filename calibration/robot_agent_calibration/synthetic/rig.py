@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from robot_agent_calibration.chain import Chain
+from robot_agent_calibration.arm.chain import Chain
+from robot_agent_calibration.arm.mounting import Mounting
+from robot_agent_calibration.camera.lens import Lens
+from robot_agent_calibration.camera.views import View
 from robot_agent_calibration.errors import CalibrationError
 from robot_agent_calibration.geometry import Array, adjoint, exp, inverse
-from robot_agent_calibration.lens import Lens
-from robot_agent_calibration.mounting import Mounting
 from robot_agent_calibration.recording.board import Board
 from robot_agent_calibration.recording.recording import Samples
-from robot_agent_calibration.views import View
 
 Ids = NDArray[np.int64]
 FAR = 2.0

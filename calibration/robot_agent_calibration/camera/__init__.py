@@ -1,0 +1,1 @@
+"""Intrinsics and distortion of a camera, from views of a ChArUco board."""

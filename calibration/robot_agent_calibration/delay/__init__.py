@@ -1,0 +1,1 @@
+"""How late images are after joints, and joints after commands."""
