@@ -2,7 +2,9 @@
 
 What is taken for granted becomes one more unknown at a time: its estimate x ± s says whether the data contradict it
 (a score test; Rao, 1948). An unknown that was left out shifts the others by their regression on it. With covariance C
-without it and C + D with it, D being of rank one, the shift of estimate i is z √D_ii with z = x / s.
+without it and C + D with it, D being of rank one, the shift of estimate i is z √D_ii with z = x / s. Of z² one is
+chance, so that the covariance grows by (z² - 1) D where that is positive, whether the data contradict what is taken for
+granted or leave it open.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def contradictions(
         own = Contradiction(joint, kind, value, float(information**-0.5))
         if own.z > CONTRADICTED:
             found.append(own)
-            growth += (1 + own.z**2) / information * np.outer(shift, shift)
+        growth += max(0.0, own.z**2 - 1) / information * np.outer(shift, shift)
     return found, growth
 
 
