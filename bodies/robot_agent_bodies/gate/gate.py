@@ -193,8 +193,9 @@ class Gate:
             seconds = 0.0 if last is None else min(max(now.steady - last.steady, 0.0), longest)
             self._plan(goal, seconds, now)
             return tuple(shaper.advance(seconds) for shaper in self.shapers)
-        if now.real is not None:  # simulated time may go in larger steps
-            longest = max(longest, min(2 * passed, _FURTHEST))
+        # As far as the command counts: the next trajectory is the same motion then, and may be late or lost.
+        counts = self._target_ends - now.steady if goal is self._target else _FURTHEST
+        longest = max(longest, min(counts, _FURTHEST))
         ahead = self._ahead(now)
         self._plan(goal, longest, now)
         self._trajectory = trajectory([shaper.motion for shaper in self.shapers], now.ros + round(1e9 * ahead))

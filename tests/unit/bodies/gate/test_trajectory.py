@@ -132,6 +132,15 @@ def test_limits_count_in_simulated_time(speed: float):
     assert arm.controller.refused == []
 
 
+def test_a_controller_that_is_deaf_for_a_moment_goes_on_as_the_command_says():
+    arm = Arm().run(1.5)
+    for step in range(40):
+        arm.obeys = step % 2 == 0
+        arm.run(0.04, [2.0, -0.5])
+    arm.assert_within_limits()
+    assert arm.position[0] > 0.9
+
+
 def test_messages_that_stop_end_in_a_stop_within_limits():
     arm = Arm().run(1.5).run(0.5, [2.0, 2.0])
     arm.obeys = False  # the gate died
