@@ -224,7 +224,11 @@ class Gate:
             return goal
         if self._goal[0] is not goal:
             here = [shaper.state.position for shaper in self.shapers]
-            self._goal = goal, self.keep_out.nearest(here, goal, self._least_clearance)
+            wanted = [
+                min(max(self._clipped(index, value), at - _TURN), at + _TURN)
+                for index, (value, at) in enumerate(zip(goal, here, strict=True))
+            ]
+            self._goal = goal, self.keep_out.nearest(here, wanted, self._least_clearance)
         return self._goal[1]
 
     def _within_reach(self, goal: Sequence[float]) -> Sequence[float]:
@@ -435,5 +439,7 @@ class Gate:
 
 _FURTHEST = 0.1
 """Seconds of a trajectory before its stop, at most."""
+_TURN = 2 * math.pi
+"""rad by which a joint without ends is looked at ahead."""
 _STAYS_BEHIND = 0.9
 """Share of `tracking_error` from which a robot counts as staying behind: the output goes no further than all of it."""

@@ -25,6 +25,8 @@ RESOLUTION = 0.003
 """m that the robot stays further away, so that a look at some configurations is enough."""
 MOST_LOOKS = 100
 """Configurations that are looked at for one output, at most: some 50 µs each."""
+_HALVINGS = 6
+"""Of the last step towards a border."""
 _ROUNDING = 1e-6
 """m, so that standing still is allowed."""
 _SPACING = 0.03
@@ -206,7 +208,7 @@ class KeepOut:
             over = self.clearance(at(share)) - least
         if over >= kept:
             return at(share)
-        while (share - good) * length > RESOLUTION / 2:
+        for _ in range(_HALVINGS):
             middle = (good + share) / 2
             good, share = (middle, share) if self.clearance(at(middle)) - least >= kept else (good, middle)
         return at(good)

@@ -132,6 +132,15 @@ def test_hostile_commands_bring_no_link_into_a_zone(output: str, pauses: float):
     assert all(max(one) - min(one) > 0.5 for one in zip(*robot.lived, strict=True))  # it moved
 
 
+@pytest.mark.parametrize("far", [1e308, -1e308, 1e6])
+def test_a_command_that_is_as_far_as_numbers_go_takes_no_longer_to_judge(far: float):
+    robot = Robot(TABLE, velocity=(1.0,)).run(0.2)
+    for joint in range(3):
+        robot.run(1.0, tuple(far if index == joint else 0.0 for index in range(3)))
+    robot.run(1.0, (far, far, far))
+    assert min(float(zone(TABLE).distance(links(one)).min()) for one in robot.lived) >= MARGIN
+
+
 def test_a_velocity_body_stops_before_a_zone():
     robot = Robot(TABLE, output="forward_velocity", velocity=(1.0,)).run(0.2).run(2.0, (0.0, 0.6, 0.0))
     nearest = min(float(zone(TABLE).distance(links(positions)).min()) for positions in robot.lived)
