@@ -29,7 +29,7 @@ def test_a_killed_learner_ends_the_life_with_a_sentence_and_the_run_resumes(tmp_
         return append(transition)
 
     life.replay.append = kill_after_100
-    with pytest.raises(RobotAgentError, match="--resume"):
+    with pytest.raises(RobotAgentError, match="resume the run"):
         life.live()
     lived = Replay(tmp_path / "run/replay").decisions
     assert lived >= 101
