@@ -10,11 +10,26 @@ from tests.ros_faults import agent, gate
 from tests.ros_faults.scenario import stage
 from tests.ros_faults.table import SCENARIOS
 
-SLOW = ("two gates of one name", "controller of other joints", "somebody else sends to the controller")
-"""Played by `benchmarks/ros_faults.py` alone; each of them has a faster relative in the table."""
+SHORT = (
+    "no fault",
+    "quantities that are not measured",
+    "implausible positions",
+    "foreign joint states while moving",
+    "two gates",
+    "controller of another order",
+    "stock trajectory controller",
+    "encoder that freezes",
+    "slow simulated time",
+    "refusals and states are said",
+    "every command refused",
+    "second agent on one gate",
+)
+"""One of each kind; the others are played by `make test-long` and `benchmarks/ros_faults.py`."""
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in SLOW])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in SHORT else (pytest.mark.long,)) for name in SCENARIOS]
+)
 def test_fault(name: str, tmp_path: Path):
     with stage(tmp_path) as here:
         outcome = SCENARIOS[name](here)
@@ -23,4 +38,5 @@ def test_fault(name: str, tmp_path: Path):
 
 
 def test_no_scenario_hides_another():
+    assert set(SHORT) <= SCENARIOS.keys()
     assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (agent, gate))
