@@ -278,6 +278,7 @@ def test_a_learner_that_has_hung_up_but_not_yet_ended_can_be_closed():
     service = ProcessLearnerService.__new__(ProcessLearnerService)
     service._pipe, theirs = Pipe()
     theirs.close()
+    service._is_ready = True
     service._process = SimpleNamespace(is_alive=lambda: len(joined) == 0, join=lambda timeout: joined.append(timeout))
     joined: list[float] = []
     service.close()
