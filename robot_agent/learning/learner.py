@@ -62,8 +62,8 @@ class LearnerConfig:
 class Learner:
     """Owns the mind that learns, its EMA targets and its optimiser.
 
-    An update never waits for the device: there it is decided whether losses and gradients are finite. Where one is not,
-    weights, moments, EMA targets and running statistics stay as they are, and the update counts as skipped.
+    An update never waits for the device: there it is decided whether batch, losses and gradients are finite. Where one
+    is not, weights, moments, EMA targets and running statistics stay as they are, and the update counts as skipped.
 
     Args:
         mind: the modules; updated in place.
@@ -108,7 +108,7 @@ class Learner:
         """One update of every module.
 
         Args:
-            batch: finite numbers.
+            batch: one with a number that is not finite is skipped.
 
         Returns:
             losses and other metrics by name, scalars still on the device; `skipped` is 1 where nothing was learned.
@@ -154,7 +154,10 @@ class Learner:
         (world + policy.loss).backward()
         gradient_norm = nn.utils.clip_grad_norm_(self._world_parameters, config.gradient_norm)
         policy_gradient_norm = nn.utils.clip_grad_norm_(mind.policy.parameters(), config.gradient_norm)
-        finite = torch.isfinite(torch.stack([world, policy.loss, gradient_norm, policy_gradient_norm])).all()
+        results = torch.stack([world, policy.loss, gradient_norm, policy_gradient_norm])
+        # The bins clamp an infinite reward: its loss is finite, and the scale of rewards would be lost.
+        numbers = (results, batch.rewards, batch.proprio, batch.actions, batch.goal)
+        finite = torch.stack([torch.isfinite(tensor).all() for tensor in numbers]).all()
         self._step(finite)
 
         with torch.no_grad():

@@ -278,6 +278,16 @@ def final_batch() -> LearningBatch:
     return shortened(make_batch(seed=1), 3, terminated=True)
 
 
+@pytest.mark.parametrize("where", ["rewards", "proprio", "actions"])
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])
+def test_a_batch_that_is_not_finite_changes_nothing(poison: float, where: str):
+    learner = Learner(Mind(SPEC, MIND), CONFIG)
+    learner.update(make_batch())
+    batch = final_batch()
+    getattr(batch, where)[3, 0] = poison
+    assert_skips(learner, batch)
+
+
 @pytest.mark.parametrize("updates", [0, 1])
 @pytest.mark.parametrize("term", ["consistency", "entropy"])  # of the world's loss, and of the policy's
 def test_a_loss_that_is_not_finite_changes_nothing(term: str, updates: int):
